@@ -1,0 +1,30 @@
+"""Adaptive average pooling written as two small matrix products: the same numbers, and it exports and compiles."""
+
+import functools
+
+import torch
+from torch import Tensor
+
+
+@functools.lru_cache(maxsize=64)
+def averaging_matrix(length: int, cells: int) -> Tensor:
+    """The (cells, length) float32 matrix whose product with a signal averages it within each of `cells` bins.
+
+    Cell i covers floor(i * length / cells) up to, not including, ceil((i + 1) * length / cells), the rule of
+    `torch.nn.AdaptiveAvgPool2d`; neighbouring cells overlap where the length is no multiple.
+    """
+    position = torch.arange(length)
+    cell = torch.arange(cells)[:, None]
+    first = cell * length // cells
+    last = ((cell + 1) * length + cells - 1) // cells
+    inside = (position >= first) & (position < last)
+    return inside / (last - first)
+
+
+def average_pool(tokens: Tensor, cells: int) -> Tensor:
+    """Tokens (B, H, W, C) averaged into a grid of cells: (B, cells, cells, C), whatever H and W are."""
+    batch, height, width, channels = tokens.shape
+    rows = averaging_matrix(height, cells).to(tokens)
+    columns = averaging_matrix(width, cells).to(tokens)
+    tokens = (rows @ tokens.reshape(batch, height, width * channels)).unflatten(2, (width, channels))
+    return columns @ tokens  # (W', W) @ (B, H', W, C)
