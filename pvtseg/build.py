@@ -1,0 +1,112 @@
+"""From a composed configuration to objects."""
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pvtseg.interfaces import UserError
+
+if TYPE_CHECKING:  # these cost seconds to import, and the nodes' _target_ does it when they are needed
+    from lightning import Trainer
+    from torch import nn
+
+    from pvtseg.data.module import DataModule
+    from pvtseg.tasks.base import Task
+
+Config = dict[str, Any]
+
+MODEL_KEYS = {"model", "backbone", "head"}
+TASK_KEYS = {"task", "loss", "metrics", "inference", "optimizer", "schedule", "monitor", "painter"}
+RUN_KEYS = {"trainer", "callbacks", "logger", "paths", "seed", "resume"}
+
+
+def resolve(config: DictConfig) -> Config:
+    """The composed configuration as plain containers. Raises UserError for keys that nothing would read."""
+    try:
+        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise UserError(_first_line(error)) from error
+    unknown = sorted(plain.keys() - MODEL_KEYS - TASK_KEYS - RUN_KEYS - {"data"})
+    if unknown:
+        raise UserError(f"nothing reads the key '{unknown[0]}'; remove it or put it under the group that it is meant for.")
+    return plain
+
+
+def build_data(config: Config | DictConfig) -> "DataModule":
+    """The data module. Facts about the classes that only the data set knows are written into the configuration."""
+    data = _make(config, "data")
+    if data.labels is not None:
+        config["data"]["labels"] = {"_target_": "pvtseg.data.labels.Labels", **data.labels.as_dict()}
+    return data
+
+
+def build_model(config: Config) -> "nn.Module":
+    """A backbone and a head, joined, with fresh weights."""
+    backbone = _make(config, "backbone")
+    head = _make(config, "head", backbone.channels)
+    return _make(config, "model", backbone, head)
+
+
+def build_task(config: Config, model: "nn.Module") -> "Task":
+    """The Lightning module that trains and evaluates the model."""
+    return _make(
+        config,
+        "task",
+        model,
+        loss=_make(config, "loss"),
+        metrics=_make(config, "metrics"),
+        inference=_make(config, "inference"),
+        optimizer=_later(config, "optimizer"),
+        schedule=_later(config, "schedule"),
+    )
+
+
+def build_trainer(config: Config, **parts: Any) -> "Trainer":
+    """Lightning's trainer with the callbacks and loggers of the configuration; `parts` are further arguments of it."""
+    callbacks = [_make(config["callbacks"], name) for name in config["callbacks"]]
+    loggers = [_make(config["logger"], name) for name in config["logger"]]
+    return _make(config, "trainer", callbacks=callbacks, logger=loggers, **parts)
+
+
+def _make(config: Config, key: str, *parts: Any, **named_parts: Any) -> Any:
+    """What the node `key` describes, built from its own values and the parts that are handed over."""
+    return _later(config, key)(*parts, **named_parts)
+
+
+def _later(config: Config, key: str) -> Callable[..., Any]:
+    """A function that builds what the node `key` describes from the parts that it is called with."""
+
+    def make(*parts: Any, **named_parts: Any) -> Any:
+        try:
+            return instantiate(config[key], _partial_=True, _convert_="all")(*parts, **named_parts)
+        except InstantiationException as error:
+            _explain(error.__cause__ or error, key)
+            raise
+        except TypeError as error:
+            _explain(error, key)
+            raise
+
+    return make
+
+
+def _explain(error: BaseException, key: str) -> None:
+    """Turns what a user may have caused into a UserError; returns for anything else."""
+    if isinstance(error, UserError):
+        raise error
+    unexpected = re.search(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'", str(error))
+    if unexpected:
+        owner, argument = unexpected.groups()
+        raise UserError(f"{owner} has no option '{argument}' ({key}.{argument}); correct or remove it.") from error
+    missing = re.search(r"(\w+)(?:\.__init__)?\(\) missing .* required .*argument.*?: (.*)", str(error))
+    if missing:
+        owner, arguments = missing.groups()
+        raise UserError(f"{owner} needs {arguments}, which the configuration does not give; set it under {key}.") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0]

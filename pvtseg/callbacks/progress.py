@@ -1,0 +1,82 @@
+"""The live progress bar, and a line for each validation."""
+
+import time
+from typing import Any
+
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class RunProgress(ProgressBar):
+    """One bar over all steps with loss, learning rate and time left; below it, what each validation found.
+
+    The bar moves on a terminal only; the lines are printed everywhere. `refresh_seconds` bounds how often the loss is
+    fetched from the device.
+    """
+
+    def __init__(self, *, monitor: str, refresh_seconds: float = 0.5):
+        super().__init__()
+        self.monitor = monitor
+        self.refresh_seconds = refresh_seconds
+        self.console = Console()
+        self._bar: Progress | None = None
+        self._enabled = True
+        self._shown_at = 0.0
+        self._best = float("-inf")
+
+    def disable(self) -> None:
+        """Lightning asks for silence on every process but the first."""
+        self._enabled = False
+
+    def on_train_start(self, trainer: Trainer, task: LightningModule) -> None:  # noqa: ARG002
+        if not self._enabled:
+            return
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]}  lr {task.fields[lr]}"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=self.console,
+            transient=True,
+        )
+        self._steps = self._bar.add_task(
+            "training", total=trainer.estimated_stepping_batches, completed=trainer.global_step, loss="-", lr="-"
+        )
+        self._bar.start()
+
+    def on_train_batch_end(self, trainer: Trainer, task: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
+        now = time.monotonic()
+        if self._bar is None or now - self._shown_at < self.refresh_seconds:
+            return
+        self._shown_at = now
+        loss = trainer.progress_bar_metrics.get("train/loss", float("nan"))
+        lr = max(group["lr"] for group in trainer.optimizers[0].param_groups)
+        self._bar.update(self._steps, completed=trainer.global_step, loss=f"{loss:.3f}", lr=f"{lr:.1e}")
+
+    def on_validation_start(self, trainer: Trainer, task: LightningModule) -> None:  # noqa: ARG002
+        if self._bar is not None:
+            self._bar.update(self._steps, description="validating")
+
+    def on_validation_end(self, trainer: Trainer, task: LightningModule) -> None:
+        if self._bar is None or trainer.sanity_checking:
+            return
+        score = task.results[self.monitor]
+        mark = "  best so far" if score > self._best else ""
+        self._best = max(self._best, score)
+        self.console.print(f"step {trainer.global_step:>6,}  val {self.monitor} {score:.4f}{mark}", highlight=False)
+        self._bar.update(self._steps, description="training")
+
+    def on_train_end(self, trainer: Trainer, task: LightningModule) -> None:  # noqa: ARG002
+        self._close()
+
+    def on_exception(self, trainer: Trainer, task: LightningModule, exception: BaseException) -> None:  # noqa: ARG002
+        self._close()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

@@ -1,0 +1,192 @@
+"""One data module for all tasks: data sets in, normalised batches out."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor, distributed
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from pvtseg.data.labels import DepthRange, Labels
+from pvtseg.interfaces import Batch, Sample, Transform, UserError
+
+
+class Normalize:
+    """uint8 image (..., 3, H, W) -> float: (image / 255 - mean) / std, mean and std one number per channel, in 0..1."""
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]):
+        self.mean = torch.tensor(mean)[:, None, None] * 255
+        self.std = torch.tensor(std)[:, None, None] * 255
+
+    def __call__(self, image: Tensor) -> Tensor:
+        return (image - self.mean.to(image.device)) / self.std.to(image.device)
+
+    def invert(self, image: Tensor) -> Tensor:
+        """Float image -> the uint8 image that it came from."""
+        return (image * self.std.to(image.device) + self.mean.to(image.device)).round().clamp(0, 255).to(torch.uint8)
+
+
+class TrainingView(Dataset):
+    """A data set seen through a random transform, seeded by (seed, epoch, index): runs repeat, workers and epochs differ."""
+
+    def __init__(self, samples: Dataset, transform: Transform, seed: int):
+        self.samples = samples
+        self.transform = transform
+        self.seed = seed
+
+    def __getitem__(self, epoch_and_index: tuple[int, int]) -> dict[str, Any]:
+        epoch, index = epoch_and_index
+        sample = self.samples[index]
+        self.transform.seed(int(np.random.SeedSequence([self.seed, epoch, index]).generate_state(1)[0]))
+        return self.transform(image=sample["image"], target=sample["target"])
+
+
+class EvaluationView(Dataset):
+    """A data set whose images are prepared for the model and whose targets stay as they are, at their own size."""
+
+    def __init__(self, samples: Dataset, transform: Transform):
+        self.samples = samples
+        self.transform = transform
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        sample: Sample = self.samples[index]
+        return {"image": self.transform(image=sample["image"])["image"], "target": sample["target"]}
+
+
+class TrainingSampler(Sampler):
+    """Yields (epoch, index) in an order that depends on the seed and the epoch alone, this process's share of it.
+
+    Every process gets equally many; the few that do not divide wait for another epoch's order.
+    """
+
+    def __init__(self, length: int, seed: int):
+        self.length = length
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        rank, world = _rank_and_world()
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
+        return ((self.epoch, int(index)) for index in order[rank : len(self) * world : world])
+
+    def __len__(self) -> int:
+        return self.length // _rank_and_world()[1]
+
+
+class EvaluationSampler(Sampler):
+    """Yields this process's share of the indices, each exactly once over all processes, so that metrics count none twice."""
+
+    def __init__(self, length: int):
+        self.length = length
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._share())
+
+    def __len__(self) -> int:
+        return len(self._share())
+
+    def _share(self) -> range:
+        rank, world = _rank_and_world()
+        return range(rank, self.length, world)
+
+
+def _rank_and_world() -> tuple[int, int]:
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
+
+
+def collate(samples: Sequence[dict[str, Any]]) -> Batch:
+    """Images (H, W, 3) uint8 and their targets, stacked. Images become channels-last (B, 3, H, W) without a second copy.
+
+    Raises UserError where sizes differ within the batch.
+    """
+    targets = [sample["target"] for sample in samples]
+    image = torch.from_numpy(_stack([sample["image"] for sample in samples])).permute(0, 3, 1, 2)
+    if np.ndim(targets[0]) == 0:
+        return Batch(image=image, target=torch.tensor(targets), size=tuple(image.shape[-2:]))
+    target = torch.from_numpy(_stack(targets))
+    size = tuple(target.shape[-2:])
+    return Batch(image=image, target=target[:, None] if target.is_floating_point() else target, size=size)
+
+
+def _stack(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    sizes = sorted({array.shape[:2] for array in arrays})
+    if len(sizes) > 1:
+        raise UserError(
+            f"images of different sizes, {sizes[0]} and {sizes[-1]} (height, width), do not fit into one batch; "
+            "use data.eval_batch_size=1 in evaluation, a transform with a fixed size in training."
+        )
+    return np.stack(arrays)
+
+
+class DataModule(lightning.LightningDataModule):
+    """Training and validation data, the transforms between them and the model, and how they are loaded.
+
+    `train` and `val` are data sets of `Sample`s. Batches travel as uint8 and are normalised on the device. `batch_size` is
+    per device. `labels` or `depth` state the facts of the targets; here they serve whoever draws or prints them.
+    """
+
+    def __init__(
+        self,
+        train: Dataset,
+        val: Dataset,
+        *,
+        train_transform: Transform,
+        eval_transform: Transform,
+        normalize: Normalize,
+        batch_size: int,
+        eval_batch_size: int,
+        num_workers: int,
+        seed: int,
+        labels: Labels | None = None,
+        depth: DepthRange | None = None,
+    ):
+        super().__init__()
+        for option, value, least in (("batch_size", batch_size, 1), ("eval_batch_size", eval_batch_size, 1), ("num_workers", num_workers, 0)):
+            if value < least:
+                raise UserError(f"data.{option} is {value}; use {least} or more.")
+        if len(train) < batch_size:
+            raise UserError(f"{len(train)} training images do not fill a batch of {batch_size}; use data.batch_size={len(train)} or less.")
+        self.train = train
+        self.val = val
+        self.normalize = normalize
+        self.labels = labels
+        self.depth = depth
+        self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
+        self.num_workers = num_workers
+        self._train_view = TrainingView(train, train_transform, seed)
+        self._val_view = EvaluationView(val, eval_transform)
+        self._train_sampler = TrainingSampler(len(train), seed)
+        self._val_sampler = EvaluationSampler(len(val))
+
+    def train_dataloader(self) -> DataLoader:
+        return self._loader(self._train_view, self._train_sampler, self.batch_size, drop_last=True)
+
+    def val_dataloader(self) -> DataLoader:
+        return self._loader(self._val_view, self._val_sampler, self.eval_batch_size, drop_last=False)
+
+    def _loader(self, view: Dataset, sampler: Sampler, batch_size: int, *, drop_last: bool) -> DataLoader:
+        return DataLoader(
+            view,
+            batch_size,
+            sampler=sampler,
+            num_workers=self.num_workers,
+            collate_fn=collate,
+            drop_last=drop_last,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=self.num_workers > 0,
+        )
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:  # noqa: ARG002 (Lightning's signature)
+        batch["image"] = self.normalize(batch["image"])
+        if not batch["target"].is_floating_point():
+            batch["target"] = batch["target"].long()
+        return batch

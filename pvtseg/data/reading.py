@@ -1,0 +1,146 @@
+"""Reads one file right, or says what is wrong with it. Only Pillow and numpy."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from pvtseg.interfaces import UserError
+
+PathLike = str | os.PathLike[str]
+
+# What Pillow and numpy raise for files that are missing, truncated, of another kind, or too large.
+READING_FAILS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+
+
+def read_image(path: PathLike) -> np.ndarray:
+    """Any picture as (H, W, 3) uint8 RGB, upright as its EXIF tag says.
+
+    Grey becomes three equal channels, 16 bits are scaled to 8, and transparency is dropped: hidden colours show.
+    Raises UserError naming the file where it cannot be read.
+    """
+    image = ImageOps.exif_transpose(_open(path, "image"))
+    if image.mode == "F":
+        raise UserError(f"{path} is an image of floating-point numbers, whose white is unknown; save it with 8 bits per channel")
+    if image.mode.startswith("I"):
+        grey = np.asarray(image)
+        if grey.min() < 0 or grey.max() > 65535:
+            raise UserError(f"{path} holds values {grey.min()}..{grey.max()}; wanted are 8 or 16 bits per channel")
+        return np.repeat((grey >> 8).astype(np.uint8)[..., None], 3, axis=2)
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")  # Pillow warns on the direct way
+    try:
+        return np.array(image.convert("RGB"))
+    except ValueError as error:
+        raise UserError(f"{path} has colours of mode {image.mode} ({error}); save it as RGB") from error
+
+
+def read_mask(path: PathLike) -> np.ndarray:
+    """A map of class values as (H, W) integers: uint8, or wider where the file is.
+
+    Takes 1, 8, 16 and 32-bit grey, palette images (their indices, not their colours), grey saved as RGB, and .npy.
+    Raises UserError naming the file where it cannot be read, or does not hold one value per pixel.
+    """
+    if _is_numpy(path):
+        mask = _load_array(path, "mask")
+        if not (np.issubdtype(mask.dtype, np.integer) or mask.dtype == bool):
+            raise UserError(f"{path} holds {mask.dtype} numbers; wanted are integers, one class value per pixel")
+        return mask.astype(np.uint8) if mask.dtype == bool else mask
+    image = _open(path, "mask")
+    if image.format == "JPEG":
+        raise UserError(f"{path} is a JPEG, which blurs class values into others; write the masks anew as PNG")
+    if image.mode == "1":
+        return np.array(image).astype(np.uint8)
+    if image.mode in ("L", "P") or image.mode.startswith("I"):
+        return np.array(image)
+    if image.mode in ("LA", "PA"):
+        return np.array(image.getchannel(0))
+    if image.mode in ("RGB", "RGBA"):
+        return _grey_of_equal_channels(path, np.asarray(image))
+    raise UserError(f"{path} has pixels of mode {image.mode}; wanted is one class value per pixel, such as an 8-bit grey PNG")
+
+
+def read_depth(path: PathLike, scale: float, invalid: Sequence[float] = (0,)) -> np.ndarray:
+    """A depth map as (H, W) float32 metres, 0 where there is no reading.
+
+    The file (8, 16 or 32-bit PNG, integer or floating-point TIFF, .npy) holds metres / scale: scale is 0.001 for
+    millimetres, 1/256 for KITTI, 1 for metres. Values listed in `invalid`, as the file holds them, and whatever is negative or
+    not finite count as no reading. Raises UserError naming the file where it cannot be read.
+    """
+    raw = _load_array(path, "depth map") if _is_numpy(path) else _depth_of_image(path)
+    if not np.issubdtype(raw.dtype, np.number) or np.issubdtype(raw.dtype, np.complexfloating):
+        raise UserError(f"{path} holds {raw.dtype} values; wanted are depths as integers or floating-point numbers")
+    depth = raw.astype(np.float32) * np.float32(scale)
+    missing = ~(depth > 0) | np.isinf(depth)  # written so that NaN is missing too
+    for value in invalid:
+        missing |= raw == value
+    depth[missing] = 0
+    return depth
+
+
+def _open(path: PathLike, what: str) -> Image.Image:
+    """The decoded picture; every way of failing ends in one sentence that names the file."""
+    try:
+        image = Image.open(path)
+        image.load()
+    except READING_FAILS as error:
+        raise _unreadable(path, what, error) from error
+    return image
+
+
+def _load_array(path: PathLike, what: str) -> np.ndarray:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except READING_FAILS as error:
+        raise _unreadable(path, what, error) from error
+    if array.ndim == 3 and 1 in (array.shape[0], array.shape[2]):
+        array = array.squeeze(0 if array.shape[0] == 1 else 2)
+    if array.ndim != 2:
+        raise UserError(f"{path} holds an array of shape {array.shape}; wanted is (height, width)")
+    return array
+
+
+def _is_numpy(path: PathLike) -> bool:
+    return os.fspath(path).lower().endswith(".npy")
+
+
+def _unreadable(path: PathLike, what: str, error: Exception) -> UserError:
+    if isinstance(error, FileNotFoundError):
+        reason = "there is no such file"
+    elif isinstance(error, Image.UnidentifiedImageError):
+        reason = "the file is empty" if Path(path).stat().st_size == 0 else "it is no image that Pillow knows"
+    else:
+        reason = " ".join(str(error).split())
+    return UserError(f"{path} cannot be read as {_article(what)} {what}: {reason}; restore the file, or take it out of the data set")
+
+
+def _article(noun: str) -> str:
+    return "an" if noun[0] in "aeiou" else "a"
+
+
+def _grey_of_equal_channels(path: PathLike, pixels: np.ndarray) -> np.ndarray:
+    red, green, blue = (pixels[..., channel] for channel in range(3))
+    if np.array_equal(red, green) and np.array_equal(red, blue):
+        return red.copy()
+    colors = np.unique(pixels[..., :3].reshape(-1, 3), axis=0)
+    shown = ", ".join(str(tuple(color)) for color in colors[:3].tolist())
+    raise UserError(
+        f"{path} is a mask in colours ({len(colors)} of them, such as {shown}); wanted is one class value per pixel: "
+        "write the masks anew as 8-bit grey or palette PNG, with the class index of each colour"
+    )
+
+
+def _depth_of_image(path: PathLike) -> np.ndarray:
+    image = _open(path, "depth map")
+    if image.mode not in ("L", "F") and not image.mode.startswith("I"):
+        raise UserError(
+            f"{path} has pixels of mode {image.mode}, so it is a picture of depth; wanted is one number per pixel, "
+            "such as a 16-bit PNG in millimetres"
+        )
+    return np.array(image)

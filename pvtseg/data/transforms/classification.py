@@ -1,0 +1,50 @@
+"""Random crops for learning to classify, as ImageNet is trained on since Inception (https://arxiv.org/abs/1409.4842)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pvtseg.data.transforms.pipeline import A, Pipeline
+from pvtseg.data.transforms.sizes import as_size
+
+
+class ClassificationTraining(Pipeline):
+    """Crops a random part of the image, resizes it to `size`, flips it, changes its colours. The target stays as it is.
+
+    scale: the share of the image's area that a crop covers. ratio: its width / height. color_jitter: how far brightness,
+    contrast and saturation move from 1, in either direction. Resampled bicubic, and by area means where the crop shrinks.
+    extra: steps of albumentations of your own, at the end.
+    """
+
+    def __init__(
+        self,
+        size: int | Sequence[int],
+        *,
+        scale: Sequence[float] = (0.08, 1.0),
+        ratio: Sequence[float] = (3 / 4, 4 / 3),
+        flip_rate: float = 0.5,
+        color_jitter: float = 0.4,
+        extra: Sequence[A.BasicTransform] = (),
+    ) -> None:
+        factors = (max(1 - color_jitter, 0), 1 + color_jitter)
+        super().__init__(
+            [
+                A.RandomResizedCrop(
+                    as_size(size),
+                    scale=tuple(scale),
+                    ratio=tuple(ratio),
+                    interpolation=cv2.INTER_CUBIC,
+                    area_for_downscale="image",
+                ),
+                A.HorizontalFlip(p=flip_rate),
+                A.ColorJitter(factors, factors, factors, hue=0, p=1.0 if color_jitter else 0.0),
+                *extra,
+            ]
+        )
+
+    def __call__(self, *, image: np.ndarray, target: int) -> dict[str, Any]:
+        return {"image": self.steps(image=image)["image"], "target": target}

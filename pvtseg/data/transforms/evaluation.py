@@ -1,0 +1,104 @@
+"""The image that a model is asked about: resized as a protocol says, and nothing else. Answers go back to the target's size.
+
+Published numbers hang on the resampling: mmsegmentation resizes with OpenCV, which takes two pixels whatever the scale;
+torchvision, timm and Hugging Face processors resize with Pillow, which averages all pixels that shrink into one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from pvtseg.data.transforms.sizes import as_size, fitting_scale
+from pvtseg.interfaces import UserError
+
+Interpolation = Literal["bilinear", "bicubic"]
+
+
+class Original:
+    """The image at its own size."""
+
+    def __call__(self, *, image: np.ndarray) -> dict[str, Any]:
+        return {"image": image}
+
+
+class Resize:
+    """Squashes the image to `size` (height, width), whatever its aspect, as Hugging Face's processors do."""
+
+    def __init__(self, size: int | Sequence[int], *, interpolation: Interpolation = "bilinear") -> None:
+        self.size = as_size(size)
+        self.interpolation = interpolation
+
+    def __call__(self, *, image: np.ndarray) -> dict[str, Any]:
+        return {"image": resize(image, self.size, self.interpolation)}
+
+
+class KeepRatio:
+    """Fits the image into the frame `base_size` (long, short) and keeps its aspect.
+
+    align: afterwards each side is stretched up to a multiple of it, which the published SegFormer numbers were measured with
+    (32); None leaves the sides as they are. Resampled with OpenCV, as mmsegmentation does.
+    """
+
+    def __init__(self, base_size: Sequence[int], *, align: int | None = None) -> None:
+        self.base_size = as_size(base_size, option="base_size")
+        self.align = align or 1
+
+    def __call__(self, *, image: np.ndarray) -> dict[str, Any]:
+        height, width = image.shape[:2]
+        scale = fitting_scale((height, width), self.base_size)
+        image = _resize_by_two_pixels(image, (int(height * scale + 0.5), int(width * scale + 0.5)))
+        # A second pass, and not one to the final size, because the published numbers were measured so.
+        image = _resize_by_two_pixels(image, [math.ceil(side / self.align) * self.align for side in image.shape[:2]])
+        return {"image": image}
+
+
+class ResizeCenterCrop:
+    """The protocol of ImageNet: shrink until a centre crop of `size` keeps `crop_pct` of the shorter side.
+
+    PVTv2's authors use 0.875, timm 0.9; the published accuracies differ by it.
+    """
+
+    def __init__(
+        self, size: int | Sequence[int], *, crop_pct: float = 0.875, interpolation: Interpolation = "bicubic"
+    ) -> None:
+        if not 0 < crop_pct <= 1:
+            raise UserError(f"crop_pct is {crop_pct}; wanted is a share of the shorter side between 0 and 1, such as 0.875")
+        self.size = as_size(size)
+        self.crop_pct = crop_pct
+        self.interpolation = interpolation
+
+    def __call__(self, *, image: np.ndarray) -> dict[str, Any]:
+        image = resize(image, self._covering_size(image.shape[:2]), self.interpolation)
+        (height, width), (crop_height, crop_width) = image.shape[:2], self.size
+        top, left = round((height - crop_height) / 2), round((width - crop_width) / 2)
+        return {"image": image[top : top + crop_height, left : left + crop_width]}
+
+    def _covering_size(self, size: Sequence[int]) -> tuple[int, int]:
+        """The smallest size of this aspect that covers size / crop_pct; both round down, as torchvision does."""
+        height, width = size
+        least_height, least_width = (int(side / self.crop_pct) for side in self.size)
+        if height * least_width < width * least_height:
+            return least_height, int(least_height * width / height)
+        return int(least_width * height / width), least_width
+
+
+def resize(image: np.ndarray, size: Sequence[int], interpolation: Interpolation) -> np.ndarray:
+    """(H, W, 3) uint8 -> `size` (height, width), with Pillow, which averages when it shrinks."""
+    if image.shape[:2] == tuple(size):
+        return image
+    resample = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}[interpolation]
+    height, width = size
+    return np.array(Image.fromarray(image).resize((width, height), resample))
+
+
+def _resize_by_two_pixels(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    if image.shape[:2] == tuple(size):
+        return image
+    height, width = size
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -1,0 +1,20 @@
+"""Sizes as a configuration gives them, and the scale that fits one into another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pvtseg.interfaces import UserError
+
+
+def as_size(size: int | Sequence[int], *, option: str = "size") -> tuple[int, int]:
+    """Two sides in whole pixels; one number stands for both. Anything else is a UserError that names the option."""
+    sides = (size, size) if isinstance(size, int) else tuple(size)
+    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+        raise UserError(f"{option} is {size}; wanted are two sides in pixels, such as [512, 512]")
+    return sides
+
+
+def fitting_scale(size: Sequence[int], frame: Sequence[int]) -> float:
+    """The scale at which (height, width) just fits into the frame (long, short), turned either way."""
+    return min(max(frame) / max(size), min(frame) / min(size))

@@ -1,0 +1,20 @@
+"""The linear classifier on the mean of the last map (PVT v2, https://arxiv.org/abs/2106.13797, section 4.1)."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from pvtseg.interfaces import Features
+
+
+class LinearHead(nn.Module):
+    """Averages the coarsest map over the image and names it. Features -> logits (B, num_classes)."""
+
+    def __init__(self, in_channels: Sequence[int], num_classes: int):
+        super().__init__()
+        self.classify = nn.Linear(in_channels[-1], num_classes)
+        nn.init.trunc_normal_(self.classify.weight, std=0.02)
+        nn.init.zeros_(self.classify.bias)
+
+    def forward(self, features: Features) -> Tensor:
+        return self.classify(features[-1].mean(dim=(2, 3)))

@@ -1,0 +1,118 @@
+"""Bilinear upsampling in bands of rows: the whole upsampled map never exists.
+
+A bilinear map is separable (https://en.wikipedia.org/wiki/Bilinear_interpolation): widen the rows of the coarse map, then mix
+neighbouring rows. So any band of the upsampled map needs only the few coarse rows around it, and mixing them is one small
+matrix product. Channels come last here: what follows per pixel (softmax, argmax) then reads memory in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch.nn import functional as F
+
+from pvtseg.layers.resize import resize
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CPU_BAND_BYTES = 4 << 20  # a band and what is made of it stay in the cache; measured best between 2 and 8 MiB
+GPU_BAND_BYTES = 256 << 20  # few, large kernels
+
+
+class Band(NamedTuple):
+    """Some rows of an upsampled map, and how to make them from the coarse map.
+
+    rows: which rows of the upsampled map. sources: which rows of the coarse map they lie between. mixing (rows, sources):
+    how much of each. width: of the upsampled map.
+    """
+
+    rows: slice
+    sources: slice
+    mixing: Tensor
+    width: int
+
+    def upsample(self, coarse: Tensor) -> Tensor:
+        """These rows of the upsampled map, (rows, width, C), from those `sources` of the coarse map, (sources, w, C). Differentiable."""
+        num_channels = coarse.shape[-1]
+        near = coarse.transpose(1, 2).unsqueeze(2)  # (sources, C, 1, w): torch widens the rows in parallel
+        wide = resize(near, (1, self.width)).squeeze(2).transpose(1, 2)  # (sources, width, C)
+        return (self.mixing @ wide.flatten(1)).view(-1, self.width, num_channels)
+
+
+def bands(coarse: Tensor, size: tuple[int, int]) -> Iterator[Band]:
+    """Cuts the map of `size` (height, width), to be upsampled from coarse maps (B, C, h, w), into bands that fit the memory.
+
+    `coarse` gives the shape and the device. Weights are in float32, in float64 for a float64 map.
+    """
+    num_channels, coarse_height = coarse.shape[1:3]
+    height, width = size
+    budget = CPU_BAND_BYTES if coarse.device.type == "cpu" else GPU_BAND_BYTES
+    dtype = accurate_type(coarse)
+    mixing = _interpolation_matrix(coarse_height, height, dtype)
+    num_rows = max(budget // (width * num_channels * dtype.itemsize), 1)
+    for start in range(0, height, num_rows):
+        rows = slice(start, min(start + num_rows, height))
+        used = mixing[rows].any(dim=0).nonzero()
+        sources = slice(int(used[0]), int(used[-1]) + 1)
+        yield Band(rows, sources, mixing[rows, sources].to(coarse.device), width)
+
+
+def accurate_type(maps: Tensor) -> torch.dtype:
+    """What to compute in: float32 for half precision, else the map's own type."""
+    return torch.promote_types(maps.dtype, torch.float32)
+
+
+def channels_last(image_map: Tensor) -> Tensor:
+    """One map (C, h, w) as (h, w, C), contiguous, in `accurate_type`."""
+    return image_map.permute(1, 2, 0).to(accurate_type(image_map)).contiguous()
+
+
+@torch.no_grad()
+def upsampled_argmax(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """The class of each pixel, after upsampling: logits (B, K, h, w) -> labels (B, height, width) int64.
+
+    What `F.interpolate(logits, size, mode="bilinear").argmax(dim=1)` gives, in bounded memory. The lowest class wins a tie.
+    """
+    labels = torch.empty(len(logits), *size, dtype=torch.int64, device=logits.device)
+    with torch.autocast(logits.device.type, enabled=False):  # which would mix the rows in half precision
+        all_bands = list(bands(logits, size))
+        for image_logits, image_labels in zip(logits, labels, strict=True):
+            coarse = channels_last(image_logits)
+            image_labels[:], contested = _uncontested(coarse.argmax(dim=-1), size)
+            for band in all_bands:
+                here = contested[band.rows]
+                if here.any():
+                    image_labels[band.rows][here] = band.upsample(coarse[band.sources])[here].argmax(dim=-1)
+    return labels
+
+
+def _uncontested(coarse_labels: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Labels (height, width), and where they are contested, from the likeliest class of each coarse pixel, (h, w).
+
+    A pixel lies between four coarse pixels. Where one class leads in all four it leads in any mean of them, so that
+    most of an image needs no upsampling: only the pixels along the borders of regions are contested.
+    """
+    (top, bottom), (left, right) = (
+        _neighbours(length, new_length, coarse_labels.device)
+        for length, new_length in zip(coarse_labels.shape, size, strict=True)
+    )
+    wide = coarse_labels[:, left]
+    agreed = wide == coarse_labels[:, right]
+    labels = wide[top]
+    return labels, ~(agreed[top] & agreed[bottom] & (labels == wide[bottom]))
+
+
+def _neighbours(length: int, new_length: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The two coarse indices between which each of the `new_length` positions lies; the same one twice at the ends."""
+    ramp = torch.arange(length, dtype=torch.float64)
+    position = F.interpolate(ramp[None, None], size=new_length, mode="linear", align_corners=False)[0, 0].to(device)
+    return position.floor().long(), position.ceil().long()
+
+
+def _interpolation_matrix(length: int, new_length: int, dtype: torch.dtype) -> Tensor:
+    """(new_length, length): torch's own linear interpolation, as the matrix that it is."""
+    identity = torch.eye(length, dtype=dtype)
+    return F.interpolate(identity[None], size=new_length, mode="linear", align_corners=False)[0].T.contiguous()

@@ -1,0 +1,19 @@
+"""A distance for each pixel."""
+
+from torch import Tensor
+
+from pvtseg.interfaces import Batch
+from pvtseg.layers.resize import resize
+from pvtseg.tasks.base import Task
+
+
+class Depth(Task):
+    """Learns from and answers with depth in metres (B, 1, H, W); 0 in a target is no reading."""
+
+    name = "depth"
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        return {"silog": self.loss(self.model.answer(batch["image"]), batch["target"])}
+
+    def predict(self, batch: Batch) -> Tensor:
+        return resize(self.inference(self.model, batch["image"]), batch["size"])

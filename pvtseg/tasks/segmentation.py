@@ -1,0 +1,19 @@
+"""A class for each pixel."""
+
+from torch import Tensor
+
+from pvtseg.interfaces import Batch
+from pvtseg.layers.upsampling import upsampled_argmax
+from pvtseg.tasks.base import Task
+
+
+class Segmentation(Task):
+    """Learns from and answers with class indices (B, H, W)."""
+
+    name = "segmentation"
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        return {"cross_entropy": self.loss(self.model.answer(batch["image"]), batch["target"])}
+
+    def predict(self, batch: Batch) -> Tensor:
+        return upsampled_argmax(self.inference(self.model, batch["image"]), batch["size"])
