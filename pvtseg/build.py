@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pvtseg.interfaces import UserError
 
 if TYPE_CHECKING:  # these cost seconds to import, and the nodes' _target_ does it when they are needed
-    from lightning import Trainer
+    from lightning import Callback, Trainer
     from torch import nn
 
     from pvtseg.data.module import DataModule
@@ -66,11 +66,25 @@ def build_task(config: Config, model: "nn.Module") -> "Task":
     )
 
 
-def build_trainer(config: Config, **parts: Any) -> "Trainer":
-    """Lightning's trainer with the callbacks and loggers of the configuration; `parts` are further arguments of it."""
-    callbacks = [_make(config["callbacks"], name) for name in config["callbacks"]]
-    loggers = [_make(config["logger"], name) for name in config["logger"]]
-    return _make(config, "trainer", callbacks=callbacks, logger=loggers, **parts)
+def build_trainer(config: Config, *callbacks: "Callback") -> "Trainer":
+    """Lightning's trainer with the callbacks and loggers of the configuration, and the further `callbacks`.
+
+    Lightning counts `val_check_interval` in batches, we in steps; a run that is shorter than it is validated at its end.
+    """
+    callbacks = [*callbacks, *(_make(config["callbacks"], name) for name in config["callbacks"])]
+    loggers = [_make(config["logger"], name) for name in config["logger"] or ()]
+    options = dict(config["trainer"])
+    if isinstance(options["val_check_interval"], int):
+        steps = options["val_check_interval"]
+        if options["max_steps"] > 0:
+            steps = min(steps, options["max_steps"])
+        options["val_check_interval"] = steps * options["accumulate_grad_batches"]
+    return _make({"trainer": options}, "trainer", callbacks=callbacks, logger=loggers)
+
+
+def carried(config: Config) -> Config:
+    """The part of the configuration that goes with the weights: all but where and how long a run was."""
+    return {key: config[key] for key in config if key in MODEL_KEYS | TASK_KEYS | {"data", "seed"}}
 
 
 def _make(config: Config, key: str, *parts: Any, **named_parts: Any) -> Any:

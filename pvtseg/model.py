@@ -1,6 +1,10 @@
 """A backbone and a head, joined."""
 
+import copy
+
+import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from pvtseg.interfaces import Backbone, Head
 from pvtseg.layers.resize import resize
@@ -27,3 +31,11 @@ class DenseModel(ImageModel):
 
     def forward(self, image: Tensor) -> Tensor:
         return resize(self.answer(image), image.shape[-2:])
+
+
+def count_multiply_adds(model: nn.Module, in_channels: int, size: tuple[int, int]) -> int:
+    """Multiply-adds of one forward pass of `answer` on an image of (height, width), norms and activations not counted."""
+    model = copy.deepcopy(model).to("meta").eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model.answer(torch.empty(1, in_channels, *size, device="meta"))
+    return counter.get_total_flops() // 2

@@ -17,8 +17,9 @@ def train(config: DictConfig) -> float:
     # Imported here, so that --help and a misspelt option answer at once.
     import lightning
 
-    from pvtseg.build import build_data, build_model, build_task, build_trainer, resolve
+    from pvtseg.build import build_data, build_model, build_task, build_trainer, carried, resolve
     from pvtseg.callbacks.carry_config import CarryConfig
+    from pvtseg.checkpoints.files import write_model
     from pvtseg.cli import report
     from pvtseg.cli.quiet import quieten
     from pvtseg.cli.run_folder import RunFolder
@@ -29,12 +30,19 @@ def train(config: DictConfig) -> float:
     data = build_data(config)
     config = resolve(config)
     task = build_task(config, build_model(config))
-    stored = report.stored(config)
-    trainer = build_trainer(config, CarryConfig(stored))
-    report.header(config, data, task, trainer, folder)
+    trainer = build_trainer(config, CarryConfig(carried(config)))
+    if trainer.is_global_zero:
+        report.header(config, data, task, trainer, folder.path)
 
     trainer.fit(task, data, ckpt_path=folder.resume)
-    results = folder.finish(trainer, task, data, stored)
-    report.table(results)
-    report.paths(folder)
-    return results["metrics"][config["monitor"]]
+    trainer.save_checkpoint(folder.last)
+    best = trainer.checkpoint_callback.best_model_path or folder.last
+    trainer.validate(task, data, ckpt_path=best, verbose=False)
+    if trainer.is_global_zero:
+        content = report.content_of_metrics(task, data, best)
+        folder.write_metrics(content)
+        write_model(folder.model, task.model.state_dict(), carried(config))
+        report.results(content, config["monitor"])
+        report.written([folder.best, folder.last, folder.model, folder.metrics, folder.predictions])
+        report.console.print(f"\nevaluate it with\n  python eval.py checkpoint={folder.best}")
+    return task.results[config["monitor"]]

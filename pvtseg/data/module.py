@@ -138,6 +138,7 @@ class DataModule(lightning.LightningDataModule):
         train: Dataset,
         val: Dataset,
         *,
+        name: str,
         train_transform: Transform,
         eval_transform: Transform,
         normalize: Normalize,
@@ -154,6 +155,7 @@ class DataModule(lightning.LightningDataModule):
                 raise UserError(f"data.{option} is {value}; use {least} or more.")
         if len(train) < batch_size:
             raise UserError(f"{len(train)} training images do not fill a batch of {batch_size}; use data.batch_size={len(train)} or less.")
+        self.name = name
         self.train = train
         self.val = val
         self.normalize = normalize
@@ -166,6 +168,10 @@ class DataModule(lightning.LightningDataModule):
         self._val_view = EvaluationView(val, eval_transform)
         self._train_sampler = TrainingSampler(len(train), seed)
         self._val_sampler = EvaluationSampler(len(val))
+
+    def train_item(self, index: int) -> dict[str, Any]:
+        """One training image and its target, as they come out of the transform in the first epoch."""
+        return self._train_view[0, index]
 
     def train_dataloader(self) -> DataLoader:
         return self._loader(self._train_view, self._train_sampler, self.batch_size, drop_last=True)

@@ -1,7 +1,7 @@
 """Cross-entropy of logits at a quarter of the image against labels at its full size.
 
-The same number and gradient as upsampling the logits and calling `torch.nn.functional.cross_entropy`, but both steps are
-fused and run in bands of rows: (B, K, H, W), four times over the largest thing in segmentation training, never exists.
+The value and the gradient of `F.cross_entropy(F.interpolate(logits, size), target)`, but both steps are one and work in bands
+of rows (pvtseg/layers/upsampling.py): (B, K, H, W), by far the largest thing in segmentation training, never exists.
 """
 
 from __future__ import annotations
@@ -21,22 +21,24 @@ from pvtseg.layers.upsampling import accurate_type, bands, channels_last
 class CrossEntropy(nn.Module):
     """The mean cross-entropy, for segmentation and for classification.
 
-    Segmentation: logits (B, K, h, w) at any resolution, target (B, H, W) int64 -> a scalar; the logits are upsampled to the
-    target's size. Classification: logits (B, K), target (B,) int64, or (B, K) probabilities (mixup) -> a scalar.
+    Segmentation: logits (B, K, h, w) at any resolution, target (B, H, W) of class indices -> a scalar; the logits are upsampled
+    to the target's size. Classification: logits (B, K), target (B,) or probabilities (B, K), as mixup makes -> a scalar.
 
-    ignore_index: pixels with this label teach nothing. label_smoothing: the share of the target spread over all classes.
-    class_weights: K factors, one a class. average: "valid" divides by the pixels that are not ignored (torch, Hugging Face;
-    with class weights, by the sum of theirs); "all" divides by all pixels, so that a half-ignored batch counts half
-    (mmsegmentation's default). A batch without a valid pixel gives 0, and a gradient of 0.
+    ignore_index: pixels with this label teach nothing; None if all do. An image's class is never ignored.
+    label_smoothing: the share of each target that goes to all classes alike. class_weights: K factors, one a class.
+    average: "valid" divides by the pixels that are not ignored (torch, Hugging Face), or by the sum of their class weights;
+    "all" divides by all pixels, so that a half-ignored batch counts half (mmsegmentation's default).
 
-    Half precision is computed in float32. Labels out of range raise a UserError on the CPU; on a GPU, where looking would
-    halt the device at every step, they fail as torch's device-side assertion: `pvtseg verify data=NAME` finds the file.
+    A batch without a valid pixel gives 0, and a gradient of 0. Half precision is computed in float32. A label that is no class
+    raises a UserError on the CPU. A GPU would have to stop at every step to look: there torch's device-side assertion speaks.
     """
+
+    class_weights: Tensor | None
 
     def __init__(
         self,
         *,
-        ignore_index: int = 255,
+        ignore_index: int | None = 255,
         label_smoothing: float = 0.0,
         class_weights: Sequence[float] | None = None,
         average: Literal["valid", "all"] = "valid",
@@ -44,6 +46,8 @@ class CrossEntropy(nn.Module):
         super().__init__()
         if average not in ("valid", "all"):
             raise UserError(f"average={average!r} is not a way to average; use 'valid' or 'all'.")
+        if not 0 <= label_smoothing <= 1:
+            raise UserError(f"label_smoothing={label_smoothing} is not a share; use 0 to 1.")
         self.ignore_index = ignore_index
         self.label_smoothing = label_smoothing
         self.average = average
@@ -51,93 +55,94 @@ class CrossEntropy(nn.Module):
         self.register_buffer("class_weights", weights, persistent=False)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        num_classes = logits.shape[1]
-        if self.class_weights is not None and len(self.class_weights) != num_classes:
-            raise UserError(f"{len(self.class_weights)} class weights for {num_classes} classes; give one a class.")
-        if target.is_floating_point():
-            return F.cross_entropy(
-                logits.to(accurate_type(logits)),
-                target,
-                weight=self.class_weights,
-                label_smoothing=self.label_smoothing,
-            )
-        valid = target != self.ignore_index
-        target = target.masked_fill(~valid, 0)
-        self._check_range(target, num_classes)
-        if logits.ndim == 2:  # one image of B x 1 pixels
-            logits, target, valid = logits.T[None, :, :, None], target[None, :, None], valid[None, :, None]
+        num_classes, dtype = logits.shape[1], accurate_type(logits)
+        weights = torch.ones(num_classes, device=logits.device) if self.class_weights is None else self.class_weights
+        if len(weights) != num_classes:
+            raise UserError(f"{len(weights)} class_weights for {num_classes} classes; give each class one.")
+        weights = weights.to(dtype)
+        if logits.ndim == 2:
+            _check_range(target, num_classes)
+            return F.cross_entropy(logits.to(dtype), target, weights, label_smoothing=self.label_smoothing)
 
-        weights = torch.ones_like(logits[0, :, 0, 0]) if self.class_weights is None else self.class_weights
-        weights = weights.to(accurate_type(logits))
-        count = weights[target].mul_(valid).sum() if self.average == "valid" else weights.new_tensor(target.numel())
-        share = valid / count.clamp_min(torch.finfo(weights.dtype).tiny)  # of each pixel in the mean
+        valid = torch.ones_like(target, dtype=torch.bool) if self.ignore_index is None else target != self.ignore_index
+        target = target.long().masked_fill(~valid, 0)
+        _check_range(target, num_classes)
+        count = (weights[target] * valid).sum() if self.average == "valid" else weights.new_tensor(target.numel())
+        share = valid / count.clamp_min(torch.finfo(dtype).tiny)  # of each pixel in the mean
         wants_gradient = torch.is_grad_enabled() and logits.requires_grad
         return _UpsampledCrossEntropy.apply(logits, target, share, weights, self.label_smoothing, wants_gradient)
 
-    def _check_range(self, target: Tensor, num_classes: int) -> None:
-        if target.device.type != "cpu" or target.numel() == 0:
-            return
-        lowest, highest = (int(end) for end in target.aminmax())
-        if lowest < 0 or highest >= num_classes:
-            seen = lowest if lowest < 0 else highest
-            raise UserError(
-                f"label {seen} in the target, but the logits have classes 0 to {num_classes - 1} and {self.ignore_index} is "
-                f"ignored; map the labels in the data config, or set the head's num_classes."
-            )
-
 
 class _UpsampledCrossEntropy(torch.autograd.Function):
-    """sum over pixels of share * (sum over classes of q * -log softmax(upsampled logits)), q = weights * smoothed target.
+    """The sum over pixels of share * cross-entropy(upsampled logits, target).
 
-    The gradient is found on the way forward, band by band, for an upstream gradient of 1; backward scales it.
+    The gradient is found on the way forward, where each band is at hand, for an upstream gradient of 1; backward scales it.
     """
 
     @staticmethod
     def forward(
-        ctx: Any,
-        logits: Tensor,
-        target: Tensor,
-        share: Tensor,
-        weights: Tensor,
-        smoothing: float,
-        wants_gradient: bool,
+        ctx: Any, logits: Tensor, target: Tensor, share: Tensor, weights: Tensor, smoothing: float, wants_gradient: bool
     ) -> Tensor:
-        batch, _, height, width = logits.shape
-        loss = logits.new_zeros((), dtype=weights.dtype)
-        spread = weights * (smoothing / len(weights))  # (K,): what smoothing gives to each class of each pixel
-        gradient = None
-        if wants_gradient:  # in full precision: unit gradients of a million pixels would vanish in half
-            gradient = torch.zeros(batch, height, width, len(weights), dtype=weights.dtype, device=logits.device)
-        with torch.autocast(logits.device.type, enabled=False):
-            all_bands = list(bands(logits, target.shape[1:]))
-            for i in range(batch):
-                image = channels_last(logits[i])
-                for band in all_bands:
-                    with torch.set_grad_enabled(wants_gradient):
-                        coarse = image[band.sources].requires_grad_(wants_gradient)
-                        fine = band.upsample(coarse)
-                    labels = target[i, band.rows].unsqueeze(-1)
-                    hot = share[i, band.rows].unsqueeze(-1)
-                    log_probability = F.log_softmax(fine.detach(), dim=-1)
-                    on_label = hot * weights[labels] * (1 - smoothing)
-                    loss -= (log_probability.gather(-1, labels) * on_label).sum()
-                    if smoothing:
-                        loss -= ((log_probability @ spread).unsqueeze(-1) * hot).sum()
-                    if wants_gradient:
-                        total = on_label + hot * spread.sum()
-                        slope = log_probability.exp_().mul_(total)
-                        if smoothing:
-                            slope -= hot * spread
-                        slope.scatter_add_(-1, labels, -on_label)
-                        (coarse_slope,) = torch.autograd.grad(fine, coarse, slope)
-                        gradient[i, band.sources] += coarse_slope
-        if wants_gradient:
+        loss = weights.new_zeros(())
+        if wants_gradient:  # kept in float32: a pixel's share of a million would vanish in half precision
+            gradient = weights.new_zeros(len(logits), *logits.shape[2:], len(weights))
             ctx.save_for_backward(gradient)
             ctx.logits_type = logits.dtype
+        with torch.autocast(logits.device.type, enabled=False):
+            all_bands = list(bands(logits, target.shape[1:]))
+            for i in range(len(logits)):
+                image = channels_last(logits[i])
+                for band in all_bands:
+                    with torch.enable_grad():
+                        coarse = image[band.sources].requires_grad_()
+                        fine = band.upsample(coarse)
+                    band_loss, slope = _loss_and_slope(
+                        fine.detach(), target[i, band.rows], share[i, band.rows], weights, smoothing, wants_gradient
+                    )
+                    loss += band_loss
+                    if wants_gradient:
+                        gradient[i, band.sources] += torch.autograd.grad(fine, coarse, slope)[0]
         return loss
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
-        return (gradient * upstream).permute(0, 3, 1, 2).to(ctx.logits_type), None, None, None, None, None
+        return (gradient * upstream).to(ctx.logits_type).permute(0, 3, 1, 2), None, None, None, None, None
+
+
+def _loss_and_slope(
+    logits: Tensor, labels: Tensor, share: Tensor, weights: Tensor, smoothing: float, wants_slope: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Cross-entropy of pixels and its gradient: logits (..., K), labels and share (...) -> a scalar, and (..., K).
+
+    The target is a distribution q: what smoothing leaves on the label, and an equal part on every class, each times the class
+    weight. The loss is -sum(q * log p), with p = softmax(logits), and its gradient sum(q) * p - q.
+    """
+    labels, share = labels.unsqueeze(-1), share.unsqueeze(-1)
+    on_label = share * weights[labels] * (1 - smoothing)
+    on_all = weights * (smoothing / len(weights))
+
+    log_p = F.log_softmax(logits, dim=-1)
+    loss = -(log_p.gather(-1, labels) * on_label).sum()
+    if smoothing:
+        loss -= (log_p @ on_all * share.squeeze(-1)).sum()
+    if not wants_slope:
+        return loss, None
+
+    slope = log_p.exp_().mul_(on_label + share * on_all.sum())
+    slope.scatter_add_(-1, labels, -on_label)
+    if smoothing:
+        slope -= share * on_all
+    return loss, slope
+
+
+def _check_range(target: Tensor, num_classes: int) -> None:
+    if target.device.type != "cpu" or target.is_floating_point() or target.numel() == 0:
+        return
+    lowest, highest = map(int, target.aminmax())
+    if lowest < 0 or highest >= num_classes:
+        raise UserError(
+            f"label {lowest if lowest < 0 else highest} in a target, where the classes are 0 to {num_classes - 1}; "
+            f"map it to one of them or to the ignored label in the data config, or raise num_classes."
+        )

@@ -1,4 +1,4 @@
-"""The scale-invariant logarithmic loss of depth (https://arxiv.org/abs/1406.2283, section 3.3)."""
+"""The scale-invariant logarithmic loss of depth (https://arxiv.org/abs/1406.2283, section 3.2)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from pvtseg.interfaces import UserError
 from pvtseg.layers.resize import resize
+from pvtseg.layers.upsampling import accurate_type
 
 
 class SiLog(nn.Module):
@@ -15,8 +16,8 @@ class SiLog(nn.Module):
     Prediction (B, 1, h, w) and target (B, 1, H, W) in metres -> a scalar; the prediction is resized to the target's size.
     GLPN trains with variance_focus 0.5 and scale 1, BTS with 0.85 and 10 (https://arxiv.org/abs/1907.10326, section 3.4).
 
-    min_depth: a reading is a target above it; 0 marks no reading. per_image: the mean over images of each one's loss, where
-    the papers' code pools the readings of the batch. eps: the least prediction, in metres, so that its logarithm exists.
+    min_depth: a reading is a finite target above it; 0 marks no reading. per_image: the mean of the images' losses, where the
+    papers' code pools the readings of the batch. eps: the least prediction, in metres, so that its logarithm exists.
     Where nothing was read the loss is 0, and so is its gradient. Half precision is computed in float32.
     """
 
@@ -31,7 +32,7 @@ class SiLog(nn.Module):
     ) -> None:
         super().__init__()
         if not 0 <= variance_focus <= 1:
-            raise UserError(f"variance_focus={variance_focus} leaves nothing under the root; use 0 to 1.")
+            raise UserError(f"variance_focus={variance_focus} can make the root's content negative; use 0 to 1.")
         self.variance_focus = variance_focus
         self.scale = scale
         self.min_depth = min_depth
@@ -40,31 +41,27 @@ class SiLog(nn.Module):
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         with torch.autocast(prediction.device.type, enabled=False):
-            prediction = resize(_at_least_float32(prediction), target.shape[-2:])
-            target = _at_least_float32(target)
-            read = target > self.min_depth
-            log_prediction = prediction.clamp_min(self.eps).log()
-            error = torch.where(read, target, 1.0).log() - torch.where(read, log_prediction, 0.0)
-            pixels = (1, 2, 3) if self.per_image else (0, 1, 2, 3)
-            count = read.sum(dim=pixels).clamp_min(1)
-            mean = error.sum(dim=pixels) / count
-            # mean(d^2) - variance_focus * mean(d)^2, written as two terms that are never negative
-            spread = (torch.where(read, error - _over_pixels(mean, pixels), 0.0) ** 2).sum(dim=pixels) / count
-            loss = _safe_sqrt(spread + (1 - self.variance_focus) * mean**2)
-            if self.per_image:
-                loss = loss.sum() / read.any(dim=3).any(dim=2).any(dim=1).sum().clamp_min(1)
-            return self.scale * loss
+            prediction = resize(prediction.to(accurate_type(prediction)), target.shape[-2:]).clamp_min(self.eps)
+            target = target.to(prediction.dtype)
+            read = (target > self.min_depth) & target.isfinite()
+            error = torch.where(read, target, 1.0).log() - torch.where(read, prediction, 1.0).log()  # 0 without a reading
+            losses = self._of_groups(*(self._grouped(maps) for maps in (error, read)))
+            num_groups = self._grouped(read).any(dim=1).sum()
+            return self.scale * losses.sum() / num_groups.clamp_min(1)
+
+    def _grouped(self, maps: Tensor) -> Tensor:
+        """(groups, pixels): the pixels that share their means, an image's or the batch's."""
+        return maps.flatten(1) if self.per_image else maps.reshape(1, -1)
+
+    def _of_groups(self, error: Tensor, read: Tensor) -> Tensor:
+        """The root's value for each group."""
+        count = read.sum(dim=1, keepdim=True).clamp_min(1)
+        mean = error.sum(dim=1, keepdim=True) / count
+        variance = (torch.where(read, error - mean, 0.0) ** 2).sum(dim=1, keepdim=True) / count
+        return _root(variance + (1 - self.variance_focus) * mean**2)  # the same, but no difference of large numbers
 
 
-def _at_least_float32(depth: Tensor) -> Tensor:
-    return depth.to(torch.promote_types(depth.dtype, torch.float32))
-
-
-def _over_pixels(values: Tensor, pixels: tuple[int, ...]) -> Tensor:
-    return values.view(-1, *[1] * 3) if len(pixels) == 3 else values
-
-
-def _safe_sqrt(square: Tensor) -> Tensor:
-    """The root, with gradient 0 instead of infinity at 0."""
+def _root(square: Tensor) -> Tensor:
+    """The square root, with a gradient of 0 where torch's is infinite: at 0."""
     positive = square > 0
     return torch.where(positive, torch.where(positive, square, 1.0).sqrt(), 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch.utils.data import Dataset
 from pvtseg.interfaces import Sample, UserError
 
 from .furniture import MAKERS, Dice
+from .rays import FAR
 from .render import image_plane, photograph
 from .room import Room, furnish
 from .tracing import Hits, Stage
@@ -97,26 +99,28 @@ class Scenes(Dataset):
         )
 
 
-PROBE = (36, 48)  # rays, (down, across), that judge a composition before it is rendered
-LEAST, MARGIN = 0.06, 2.2  # the thing in the middle: its least part of the view, and how many times the next kind's
+PROBE = (30, 40)  # rays, (down, across), that judge a composition before it is rendered
+LEAST, MARGIN = 0.035, 1.8  # the thing in the middle: its least part of the view, and how many times any other kind's
 
 
 def compose(dice: Dice, kind: str, aspect: float) -> Stage:
     """A room in which the thing of this kind is plainly what the picture shows; with ever fewer others until it is."""
     for attempt in range(200):
-        room = furnish(dice, kind, aspect, others=4 - attempt // 4 if attempt < 16 else 0)
-        if room is not None and plain(stage := Stage(room), kind):
+        room = furnish(dice, kind, aspect, others=max(0, 20 - 2 * attempt))
+        if room is not None and plain(stage := Stage(room)):
             return stage
     raise RuntimeError(f"no room for a {kind} in 200 attempts")
 
 
-def plain(stage: Stage, kind: str) -> bool:
-    """Whether things of this kind are large in the view and much larger than those of any other."""
-    kinds, _ = name_pixels(stage, stage.trace(*image_plane(stage.room, *PROBE)))
-    count = np.bincount(kinds, minlength=len(CLASSES))[-len(KINDS) :]
-    star = count[KINDS.index(kind)]
-    others = max(int(other) for other, name in zip(count, KINDS, strict=True) if name != kind)
-    return star >= LEAST * kinds.size and star >= MARGIN * others
+def plain(stage: Stage) -> bool:
+    """Whether the first thing is large in the view, and much larger than all of any other kind together."""
+    x, y = image_plane(stage.room, *PROBE)
+    depth, surface = np.full(x.shape, FAR), np.zeros(x.shape, dtype=np.int16)
+    stage.things(stage.rays(x, y), x, y, depth, surface)
+    count = Counter(stage.surfaces[number].kind for number in surface.tolist())
+    star = count.pop(stage.room.things[0].piece.kind, 0)
+    count.pop("wall", 0)  # surface 0: no thing was met
+    return star >= LEAST * x.size and star >= MARGIN * max(count.values(), default=0)
 
 
 def name_pixels(stage: Stage, hits: Hits) -> tuple[np.ndarray, np.ndarray]:

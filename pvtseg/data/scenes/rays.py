@@ -51,8 +51,8 @@ class Rays:
 
     def __getitem__(self, chosen: np.ndarray) -> Rays:
         """The rays at these indices."""
-        origin = self.origin if self.origin.shape[1] == 1 else np.take(self.origin, chosen, axis=1)
-        return Rays(origin, np.take(self.direction, chosen, axis=1))
+        origin = self.origin if self.origin.shape[1] == 1 else self.origin.take(chosen, axis=1)
+        return Rays(origin, self.direction.take(chosen, axis=1))
 
     def at(self, t: np.ndarray) -> np.ndarray:
         """The points reached after t, (3, n)."""

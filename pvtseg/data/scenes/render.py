@@ -12,11 +12,11 @@ import numpy as np
 from .materials import paint
 from .noise import grain
 from .rays import Rays, column, dot
-from .room import CEILING, FLOOR, Room
+from .room import ACROSS, CEILING, FLOOR, Room
 from .tracing import Hits, Stage, covered, panel_coordinates
 
-EDGE = 0.09  # difference between neighbouring pixels, of 1, from which they are sampled more finely
-SUBPIXELS = ((-0.375, -0.125), (0.125, -0.375), (0.375, 0.125), (-0.125, 0.375))  # a rotated grid
+EDGE = 0.18  # difference between neighbouring pixels, of 1, from which they are sampled more finely
+SUBPIXELS = ((-0.35, -0.15), (0.3, -0.25), (0.05, 0.4))  # around the middle, whose colour is known already
 
 
 def image_plane(room: Room, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -35,12 +35,12 @@ def photograph(stage: Stage, hits: Hits, height: int, width: int, generator: np.
     colours = develop(light, exposure)
     edges = rough(colours.reshape(3, height, width), hits.surface.reshape(height, width))
     if edges.size:
-        x, y = (np.take(place, edges) for place in image_plane(room, height, width))
+        x, y = (place.take(edges) for place in image_plane(room, height, width))
         pixel_x, pixel_y = 2 * room.camera.half[0] / width, 2 * room.camera.half[1] / height
         fine_x = np.concatenate([x + np.float32(dx * pixel_x) for dx, _ in SUBPIXELS])
         fine_y = np.concatenate([y + np.float32(dy * pixel_y) for _, dy in SUBPIXELS])
-        a, b, c, d = np.split(develop(shade(stage, stage.trace(fine_x, fine_y)), exposure), 4, axis=1)
-        colours[:, edges] = ((a + b) + (c + d)) * np.float32(0.25)
+        a, b, c = np.split(develop(shade(stage, stage.trace(fine_x, fine_y)), exposure), 3, axis=1)
+        colours[:, edges] = ((colours.take(edges, axis=1) + a) + (b + c)) * np.float32(0.25)
     picture = np.ascontiguousarray(colours.T).reshape(height, width, 3) * np.float32(255)
     picture += grain(height, width, generator) * np.float32(2.2)
     return np.clip(picture + np.float32(0.5), 0, 255).astype(np.uint8)
@@ -73,8 +73,8 @@ def rough(colours: np.ndarray, surface: np.ndarray) -> np.ndarray:
 def shade(stage: Stage, hits: Hits) -> np.ndarray:
     """The light (3, n) that comes from each hit to the eye, linear."""
     order = np.argsort(hits.surface, kind="stable")
-    points = np.take(hits.points, order, axis=1)
-    surface = np.take(hits.surface, order)
+    points = hits.points.take(order, axis=1)
+    surface = hits.surface.take(order)
     starts = np.searchsorted(surface, np.arange(len(stage.surfaces) + 1))
     colour, normal = np.empty_like(points), np.empty_like(points)
     glow = np.zeros(surface.shape, dtype=np.float32)
@@ -86,7 +86,7 @@ def shade(stage: Stage, hits: Hits) -> np.ndarray:
     lit = colour * (incoming + glow)
     place = np.empty_like(order)
     place[order] = np.arange(order.size)
-    return np.take(lit, place, axis=1)
+    return lit.take(place, axis=1)
 
 
 def appearance(stage: Stage, number: int, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -115,9 +115,30 @@ def illuminate(stage: Stage, points: np.ndarray, normal: np.ndarray) -> np.ndarr
     facing = np.maximum(dot(normal, way), np.float32(0)) / np.sqrt(square)
     strength = facing / (square + np.float32(1.2))
     lit = np.flatnonzero(facing > 0)
-    strength[lit] *= unshadowed(stage, Rays(np.take(points, lit, axis=1), np.take(way, lit, axis=1)))
-    sky = (np.float32(0.8) + np.float32(0.2) * normal[2]) * openness(room, points, normal)
-    return paint(room.light.power, strength) + paint(room.ambient, sky)
+    strength[lit] *= unshadowed(stage, Rays(points.take(lit, axis=1), way.take(lit, axis=1)))
+    sky = (np.float32(0.9) + np.float32(0.1) * normal[2]) * openness(room, points, normal)
+    light = paint(room.light.power, strength) + paint(room.ambient, sky)
+    if room.sun:
+        sunny = sunlit(room, points, normal)
+        toward = column(room.sun.toward)
+        rays = Rays(points.take(sunny, axis=1), np.repeat(toward * np.float32(9), sunny.size, axis=1))
+        strength = dot(normal.take(sunny, axis=1), toward) * unshadowed(stage, rays)
+        light[:, sunny] += paint(room.sun.power, strength)
+    return light
+
+
+def sunlit(room: Room, points: np.ndarray, normal: np.ndarray) -> np.ndarray:
+    """The indices of those points (3, n) from which the sun can be seen through its window, past the bars."""
+    window, toward = room.sun.window, room.sun.toward
+    axis = window.face // 2
+    gap = np.float32(room.size[axis] if window.face % 2 else 0) - points[axis]
+    u, v = (
+        points[row] + gap * np.float32(toward[row] / toward[axis]) - np.float32(centre)
+        for row, centre in zip(ACROSS[axis], window.centre, strict=True)
+    )
+    u, v = np.abs(u), np.abs(v)
+    through = (u < np.float32(window.half[0] - 0.06)) & (v < np.float32(window.half[1] - 0.06)) & (u > np.float32(0.025))
+    return np.flatnonzero(through & (dot(normal, column(toward)) > 0))
 
 
 def openness(room: Room, points: np.ndarray, normal: np.ndarray) -> np.ndarray:
@@ -129,7 +150,7 @@ def openness(room: Room, points: np.ndarray, normal: np.ndarray) -> np.ndarray:
 
 
 def unshadowed(stage: Stage, rays: Rays) -> np.ndarray:
-    """How much of the lamp each ray from a point (t = 0) to the lamp (t = 1) can see, (n,) in 0..1.
+    """How much of the light each ray from a point (t = 0) to the light (t = 1) can see, (n,) in 0..1.
 
     A ray that only grazes a solid loses only part of its light: that is what makes the edges of shadows soft.
     """
@@ -146,7 +167,7 @@ def unshadowed(stage: Stage, rays: Rays) -> np.ndarray:
         if not chosen.size:
             continue
         local = thing.frame.rays_inward(rays[chosen])
-        metres = np.sqrt(np.take(length, chosen))
+        metres = np.sqrt(length.take(chosen))
         clear = visible[chosen]
         for part in thing.piece.parts:
             if part.material.glow:

@@ -20,6 +20,9 @@ PAINTS: tuple[Colour, ...] = (
     (0.72, 0.66, 0.55), (0.5, 0.6, 0.62), (0.66, 0.52, 0.42), (0.52, 0.58, 0.42), (0.7, 0.69, 0.66), (0.72, 0.58, 0.3),
     (0.42, 0.46, 0.58), (0.62, 0.44, 0.44),
 )  # fmt: skip
+WALL_GAP = 0.5  # metres the eye keeps from the walls: what it sees of them is then deeper than 0.3 m
+SOLID = {"sofa": 0.9, "table": 0.6, "cupboard": 0.9, "lamp": 0.35, "plant": 0.6, "ball": 0.75}  # of the box around it
+
 DOORS: tuple[Colour, ...] = ((0.4, 0.2, 0.08), (0.24, 0.11, 0.05), (0.5, 0.3, 0.13))
 FRAMES: tuple[Colour, ...] = ((0.5, 0.33, 0.1), (0.05, 0.04, 0.035), (0.2, 0.09, 0.04))
 
@@ -64,6 +67,15 @@ class Light:
 
 
 @dataclass(frozen=True)
+class Sun:
+    """Sunlight that falls in through one window: the unit vector towards the sun, and its power."""
+
+    window: Panel
+    toward: Point
+    power: Colour
+
+
+@dataclass(frozen=True)
 class Room:
     """Everything there is to see, from where, and in what light."""
 
@@ -75,53 +87,45 @@ class Room:
     things: tuple[Thing, ...]
     camera: Camera
     light: Light
+    sun: Sun | None
     ambient: Colour
-    sun: Point
     exposure: float
 
 
 def furnish(dice: Dice, kind: str, aspect: float, others: int) -> Room | None:
-    """A room with a thing of this kind in the middle of the view and up to `others` of other kinds; None if it did not fit.
+    """A room with a thing of this kind in the middle of the view, after `others` attempts at adding things of other kinds.
 
-    `aspect` is the image's width over its height.
+    `aspect` is the image's width over its height. None if the thing, or a camera before it, found no place.
     """
-    size = (dice.between(3.6, 5.6), dice.between(3.6, 5.6), dice.between(2.4, 3.0))
+    size = (dice.between(4.0, 6.4), dice.between(4.0, 6.4), dice.between(2.4, 2.9))
     panels = hang(dice, size)
-    star = stand(dice, MAKERS[kind](dice), size, panels, [])
-    if star is None:
-        return None
-    camera = look(dice, star, size, aspect)
+    star = stand(dice, MAKERS[kind](dice), size, panels)
+    camera = star and look(dice, star, size, aspect)
     if camera is None:
         return None
     things = [star]
-    rest = tuple(other for other in MAKERS if other != kind)
     for _ in range(others):
-        thing = stand(dice, MAKERS[dice.one_of(rest)](dice), size, panels, things)
-        if thing is not None and clear_of(camera, thing, star):
+        extra = dice.one_of(tuple(MAKERS))
+        thing = None if extra == kind else stand(dice, MAKERS[extra](dice), size, panels, tries=3)
+        if thing and clear_of(camera, thing, star) and all(apart(thing, other) for other in things):
             things.append(thing)
     if dice.chance(0.85):
         panels.append(lay_rug(dice, size, star))
-    eye_height = camera.eye[2]
-    panels = [with_horizon(panel, eye_height) for panel in panels]
     wall = dice.one_of(PAINTS)
-    second = tuple(0.82 * c for c in wall) if dice.chance(0.3) else wall
-    warmth = dice.between(-0.08, 0.1)
-    bright = dice.between(4.2, 6.2)
+    bright, warmth = dice.between(4.2, 6.2), dice.between(-0.08, 0.1)
+    lamp = (size[0] * dice.between(0.35, 0.65), size[1] * dice.between(0.35, 0.65), size[2] - dice.between(0.4, 0.7))
     return Room(
         size=size,
-        walls=Wall(wall, second=second, stripe=dice.between(0.2, 0.5)),
+        walls=Wall(wall, second=tuple(0.82 * c for c in wall) if dice.chance(0.3) else wall, stripe=dice.between(0.2, 0.5)),
         floor=lay_floor(dice),
-        ceiling=Material((0.78, 0.77, 0.75), unevenness=0.03),
-        panels=tuple(panels),
+        ceiling=Material((0.86, 0.85, 0.83), unevenness=0.03),
+        panels=tuple(with_horizon(panel, camera.eye[2]) for panel in panels),
         things=tuple(things),
         camera=camera,
-        light=Light(
-            (size[0] * dice.between(0.35, 0.65), size[1] * dice.between(0.35, 0.65), size[2] - dice.between(0.25, 0.45)),
-            (bright * (1 + warmth), bright, bright * (1 - warmth)),
-        ),
-        ambient=(0.34, 0.35, 0.37),
-        sun=unit((dice.between(-1, 1), dice.between(-1, 1), dice.between(0.5, 0.9))),
-        exposure=dice.between(0.85, 1.2),
+        light=Light(lamp, (bright * (1 + warmth), bright, bright * (1 - warmth))),
+        sun=shine_in(dice, panels),
+        ambient=(0.27, 0.28, 0.30),
+        exposure=dice.between(0.55, 0.8),
     )
 
 
@@ -161,6 +165,19 @@ def paint_picture(dice: Dice, half: tuple[float, float]) -> Material:
     return Abstract(frame, half=half, second=dice.one_of(BRIGHT), third=dice.one_of(BRIGHT), phase=phase)
 
 
+def shine_in(dice: Dice, panels: list[Panel]) -> Sun | None:
+    """The sun outside one of the windows, on some days."""
+    windows = tuple(panel for panel in panels if panel.kind == "window")
+    if not windows or dice.chance(0.35):
+        return None
+    window = dice.one_of(windows)
+    outward, aside, up = dice.between(0.6, 1.0), dice.between(-0.7, 0.7), dice.between(0.45, 0.8)
+    toward = [aside, up]
+    toward.insert(window.face // 2, outward if window.face % 2 else -outward)
+    strength = dice.between(0.9, 1.5)
+    return Sun(window, unit(tuple(toward)), (strength, strength * 0.88, strength * 0.68))
+
+
 def lay_floor(dice: Dice) -> Material:
     """Boards, tiles in two tones, or plain tiles."""
     if dice.chance(0.6):
@@ -194,17 +211,17 @@ def with_horizon(panel: Panel, eye_height: float) -> Panel:
     return Panel(panel.kind, panel.face, panel.centre, panel.half, view)
 
 
-def stand(dice: Dice, piece: Piece, size: Point, panels: list[Panel], things: list[Thing]) -> Thing | None:
-    """A free place for a piece: sofas and cupboards with their backs to a wall, the rest anywhere, at any angle."""
-    for _ in range(8):
+def stand(dice: Dice, piece: Piece, size: Point, panels: list[Panel], tries: int = 10) -> Thing | None:
+    """A place for a piece: sofas and cupboards with their backs to a wall, the rest anywhere, at any angle."""
+    for _ in range(tries):
         if piece.kind in ("sofa", "cupboard"):
             thing = against_wall(dice, piece, size)
         else:
-            facing = unit((dice.between(-1, 1), dice.between(-1, 1) + 1e-6, 0.0))[:2]
+            facing = unit((dice.between(-1, 1), dice.between(0, 1) + 1e-6, 0.0))[:2]
             margin = reach(piece) + 0.1
             spot = (dice.between(margin, size[0] - margin), dice.between(margin, size[1] - margin), 0.0)
             thing = Thing(piece, Frame(spot, facing))
-        if not any(covers(thing, panel, size) for panel in panels) and all(apart(thing, other) for other in things):
+        if not any(covers(thing, panel, size) for panel in panels):
             return thing
     return None
 
@@ -249,27 +266,28 @@ def covers(thing: Thing, panel: Panel, size: Point) -> bool:
 
 
 def look(dice: Dice, star: Thing, size: Point, aspect: float) -> Camera | None:
-    """A camera that has the thing in the middle and at a good size; None where the room has no such place."""
-    longer = dice.between(0.56, 0.74)
+    """A camera with the thing in the middle at a good size, where the view goes deepest; None if the room has no place."""
+    longer = dice.between(0.66, 0.84)
     half = (longer, longer / aspect) if aspect >= 1 else (longer * aspect, longer)
-    piece, spot = star.piece, star.frame.position
-    seen = (piece.half[0] + piece.half[1]) * piece.height * (0.6 if piece.kind in ("table", "lamp") else 0.9)
-    for _ in range(20):
-        away = math.sqrt(seen / (dice.between(0.09, 0.2) * 4 * half[0] * half[1]))
-        away = min(max(away, reach(piece) + 0.9), 4.2)
-        direction = unit((dice.between(-1, 1), dice.between(-1, 1) + 1e-6, 0.0))
-        eye = (spot[0] + away * direction[0], spot[1] + away * direction[1], dice.between(1.0, 1.65))
-        inside = all(0.5 < eye[axis] < size[axis] - 0.5 for axis in (0, 1))
-        cosine, sine = star.frame.facing
-        in_front = direction[1] * cosine - direction[0] * sine > 0.25 or piece.kind not in ("sofa", "cupboard")
-        if inside and in_front:
-            aim = (
-                spot[0] + dice.between(-0.12, 0.12) * away * half[0],
-                spot[1] + dice.between(-0.12, 0.12) * away * half[0],
-                min(max(piece.height / 2, 0.55), 1.1) + dice.between(0.0, 0.15),
-            )
-            return aimed(eye, aim, half)
-    return None
+    piece, spot, (cosine, sine) = star.piece, star.frame.position, star.frame.facing
+    best, deepest = None, 0.0
+    for _ in range(16):
+        away = math.sqrt(face_area(piece) / (dice.between(0.04, 0.1) * 4 * half[0] * half[1]))
+        away = min(max(away, reach(piece) + 0.9), 4.8)
+        x, y, _ = unit((dice.between(-1, 1), dice.between(-1, 1) + 1e-6, 0.0))
+        eye = (spot[0] + away * x, spot[1] + away * y)
+        inside = all(WALL_GAP < eye[axis] < size[axis] - WALL_GAP for axis in (0, 1))
+        before = y * cosine - x * sine > 0.25 or piece.kind not in ("sofa", "cupboard")
+        if inside and before:
+            depth = min(eye[0] / x if x > 0 else (eye[0] - size[0]) / x, eye[1] / y if y > 0 else (eye[1] - size[1]) / y)
+            if depth > deepest:
+                best, deepest = (*eye, x, y, away), depth
+    if best is None:
+        return None
+    eye_x, eye_y, x, y, away = best
+    height, shift = dice.between(0.95, 1.5), dice.between(-0.2, 0.2) * away * half[0]
+    drop = max(dice.between(-0.02, 0.12), height / away - 0.9 * half[1])  # metres a metre; the thing's foot stays in view
+    return aimed((eye_x, eye_y, height), (spot[0] - y * shift, spot[1] + x * shift, height - away * drop), half)
 
 
 def aimed(eye: Point, aim: Point, half: tuple[float, float]) -> Camera:
@@ -285,15 +303,19 @@ def aimed(eye: Point, aim: Point, half: tuple[float, float]) -> Camera:
 
 
 def clear_of(camera: Camera, thing: Thing, star: Thing) -> bool:
-    """Whether a thing leaves the camera room, and does not stand between it and the thing in the middle."""
-    eye, spot = camera.eye, thing.frame.position
-    if distance(eye, spot) < reach(thing.piece) + 0.7:
-        return False
-    x, y = star.frame.position[0] - eye[0], star.frame.position[1] - eye[1]
-    length = math.sqrt(x * x + y * y)
-    along = ((spot[0] - eye[0]) * x + (spot[1] - eye[1]) * y) / length
-    aside = abs((spot[0] - eye[0]) * y - (spot[1] - eye[1]) * x) / length
-    return not (0 < along < length) or aside > reach(thing.piece) + 0.5 * reach(star.piece) * along / length
+    """Whether a thing is in view, not in the way of the camera or of the thing in the middle, and looks much smaller."""
+    x, y = (thing.frame.position[axis] - camera.eye[axis] for axis in (0, 1))
+    ahead, aside = x * camera.forward[0] + y * camera.forward[1], x * camera.right[0] + y * camera.right[1]
+    near, middle = distance(camera.eye, thing.frame.position), distance(camera.eye, star.frame.position)
+    in_view = abs(aside) < camera.half[0] * ahead and near > reach(thing.piece) + 0.7
+    in_front = near < middle and abs(aside) < reach(thing.piece) + reach(star.piece) * near / middle
+    small = face_area(thing.piece) * middle * middle * 1.8 < face_area(star.piece) * near * near
+    return in_view and small and not in_front
+
+
+def face_area(piece: Piece) -> float:
+    """About how many square metres of a piece one sees from one side."""
+    return (piece.half[0] + piece.half[1]) * piece.height * SOLID[piece.kind]
 
 
 def unit(vector: Point) -> Point:

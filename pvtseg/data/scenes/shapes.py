@@ -127,10 +127,10 @@ Shape = Box | Ellipsoid | Frustum
 
 def _roots(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The two t with a t² + 2 b t + c = 0, (n,) and (n,), in order when a > 0; nan, which no comparison likes, if none."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):
         root = np.sqrt(b * b - a * c)
-    scale = np.float32(-1) / a
-    return (b + root) * scale, (b - root) * scale
+        scale = np.float32(-1) / a
+        return (b + root) * scale, (b - root) * scale
 
 
 def _around(centre: Point, half: Point) -> tuple[Point, Point]:

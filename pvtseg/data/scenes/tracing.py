@@ -6,6 +6,7 @@ Surfaces are numbered: the six faces, then the panels, then every part of every 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -13,11 +14,13 @@ from itertools import product
 import numpy as np
 
 from .materials import Material
-from .rays import Frame, Rays, column
-from .room import ACROSS, CEILING, FLOOR, Camera, Panel, Room
+from .rays import Frame, Point, Rays, column
+from .room import ACROSS, CEILING, FLOOR, Camera, Panel, Room, Thing
 from .shapes import Shape
 
 NEAREST = 0.05  # metres before the eye at which a corner still has a place on the image plane
+Rectangle = tuple[float, float, float, float]  # left, top, right, bottom on the image plane
+EVERYWHERE: Rectangle = (-math.inf, -math.inf, math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -55,39 +58,51 @@ class Stage:
                 self.surfaces.append(Surface(thing.piece.kind, number, part.material, thing.frame, part.shape))
 
     @cached_property
-    def panel_windows(self) -> list:
+    def panel_windows(self) -> list[Rectangle | None]:
         """Where on the image plane each panel can be seen."""
         return [rectangle(self.room.camera, panel_corners(panel, self.room)) for panel in self.room.panels]
 
     @cached_property
-    def thing_windows(self) -> list:
+    def thing_windows(self) -> list[Rectangle | None]:
         """Where on the image plane each thing can be seen."""
         return [rectangle(self.room.camera, thing_corners(thing)) for thing in self.room.things]
 
     def trace(self, x: np.ndarray, y: np.ndarray) -> Hits:
         """The first surface along each ray through (x, y) (n,) on the image plane, one metre before the eye."""
-        camera = self.room.camera
-        direction = column(camera.forward) + x * column(camera.right) + y * column(camera.down)
-        rays = Rays(column(camera.eye), direction)
+        rays = self.rays(x, y)
         depth, surface = self._shell(rays)
-        for number, (panel, window) in enumerate(zip(self.room.panels, self.panel_windows, strict=True)):
-            chosen = inside(window, x, y)
-            if chosen.size:
-                chosen = chosen[np.take(surface, chosen) == panel.face]
-                points = rays[chosen].at(np.take(depth, chosen))
-                surface[chosen[covered(panel, points)]] = CEILING + 1 + number
+        self._panels(rays, x, y, depth, surface)
+        self.things(rays, x, y, depth, surface)
+        return Hits(depth, surface, rays.at(depth))
+
+    def rays(self, x: np.ndarray, y: np.ndarray) -> Rays:
+        """The camera's rays through (x, y) (n,) on the image plane."""
+        camera = self.room.camera
+        return Rays(column(camera.eye), column(camera.forward) + x * column(camera.right) + y * column(camera.down))
+
+    def things(self, rays: Rays, x: np.ndarray, y: np.ndarray, depth: np.ndarray, surface: np.ndarray) -> None:
+        """Puts the things in front: changes depth and surface (n,) wherever a part of one is nearer."""
         for thing, first, window in zip(self.room.things, self.first_part, self.thing_windows, strict=True):
             chosen = inside(window, x, y)
+            if not chosen.size:
+                continue
+            local = thing.frame.rays_inward(rays[chosen])
+            nearest, front = depth.take(chosen), surface.take(chosen)
+            for number, part in enumerate(thing.piece.parts, start=first):
+                near, far = part.shape.span(local)
+                met = (near < far) & (near > 0) & (near < nearest)
+                nearest = np.where(met, near, nearest)
+                front = np.where(met, np.int16(number), front)
+            depth[chosen], surface[chosen] = nearest, front
+
+    def _panels(self, rays: Rays, x: np.ndarray, y: np.ndarray, depth: np.ndarray, surface: np.ndarray) -> None:
+        """Lays the panels on the shell: changes surface (n,) where one covers the face that was met."""
+        for number, (panel, window) in enumerate(zip(self.room.panels, self.panel_windows, strict=True), start=CEILING + 1):
+            chosen = inside(window, x, y)
+            chosen = chosen[surface.take(chosen) == panel.face]
             if chosen.size:
-                local = thing.frame.rays_inward(rays[chosen])
-                nearest, front = np.take(depth, chosen), np.take(surface, chosen)
-                for number, part in enumerate(thing.piece.parts, start=first):
-                    near, far = part.shape.span(local)
-                    first_met = (near < far) & (near > 0) & (near < nearest)
-                    nearest = np.where(first_met, near, nearest)
-                    front = np.where(first_met, np.int16(number), front)
-                depth[chosen], surface[chosen] = nearest, front
-        return Hits(depth, surface, rays.at(depth))
+                points = rays[chosen].at(depth.take(chosen))
+                surface[chosen[covered(panel, points)]] = number
 
     def _shell(self, rays: Rays) -> tuple[np.ndarray, np.ndarray]:
         """Depth and face, (n,) each, at which rays from inside the room meet its walls, floor or ceiling."""
@@ -114,36 +129,41 @@ def panel_coordinates(panel: Panel, points: np.ndarray) -> tuple[np.ndarray, np.
     return points[across] - np.float32(panel.centre[0]), points[up] - np.float32(panel.centre[1])
 
 
-def panel_corners(panel: Panel, room: Room) -> np.ndarray:
-    """The four corners of a panel in the room, (3, 4)."""
+def panel_corners(panel: Panel, room: Room) -> list[Point]:
+    """The four corners of a panel in the room."""
     axis = panel.face // 2
-    corners = np.empty((3, 4))
-    corners[axis] = room.size[axis] if panel.face % 2 else 0.0
-    for row, centre, half, signs in zip(ACROSS[axis], panel.centre, panel.half, ((-1, 1, -1, 1), (-1, -1, 1, 1)), strict=True):
-        corners[row] = [centre + sign * half for sign in signs]
+    corners = []
+    for across, up in product((-1, 1), repeat=2):
+        corner = [panel.centre[0] + across * panel.half[0], panel.centre[1] + up * panel.half[1]]
+        corner.insert(axis, room.size[axis] if panel.face % 2 else 0.0)
+        corners.append(tuple(corner))
     return corners
 
 
-def thing_corners(thing) -> np.ndarray:
-    """The eight corners of the box around a thing, (3, 8), in the room."""
-    x, y = thing.piece.half
-    corners = np.array(list(product((-x, x), (-y, y), (0.0, thing.piece.height)))).T
-    return thing.frame.points_outward(corners)
+def thing_corners(thing: Thing) -> list[Point]:
+    """The eight corners of the box around a thing, in the room."""
+    (x, y, _), (cosine, sine), half = thing.frame.position, thing.frame.facing, thing.piece.half
+    plan = [(across * half[0], along * half[1]) for across, along in product((-1, 1), repeat=2)]
+    turned = [(x + cosine * u - sine * v, y + sine * u + cosine * v) for u, v in plan]
+    return [(*corner, height) for corner in turned for height in (0.0, thing.piece.height)]
 
 
-def rectangle(camera: Camera, corners: np.ndarray) -> tuple[float, float, float, float] | None:
-    """The rectangle (left, top, right, bottom) on the image plane around corners (3, k); None if all are behind the eye."""
-    x, y, z = corners - np.array(camera.eye).reshape(3, 1)
-    across, down, depth = (axis[0] * x + axis[1] * y + axis[2] * z for axis in (camera.right, camera.down, camera.forward))
-    if (depth < NEAREST).all():
-        return None
-    if (depth < NEAREST).any():
-        return (-np.inf, -np.inf, np.inf, np.inf)
-    u, v = across / depth, down / depth
-    return float(u.min()), float(v.min()), float(u.max()), float(v.max())
+def rectangle(camera: Camera, corners: list[Point]) -> Rectangle | None:
+    """The rectangle (left, top, right, bottom) on the image plane around some corners; None if it is out of view."""
+    places = []
+    for corner in corners:
+        x, y, z = (c - e for c, e in zip(corner, camera.eye, strict=True))
+        across, down, depth = (a * x + b * y + c * z for a, b, c in (camera.right, camera.down, camera.forward))
+        places.append((across / depth, down / depth) if depth > NEAREST else None)
+    if None in places:
+        return EVERYWHERE if any(places) else None
+    across, down = zip(*places, strict=True)
+    left, top, right, bottom = min(across), min(down), max(across), max(down)
+    hidden = right < -camera.half[0] or left > camera.half[0] or bottom < -camera.half[1] or top > camera.half[1]
+    return None if hidden else (left, top, right, bottom)
 
 
-def inside(window: tuple[float, float, float, float] | None, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def inside(window: Rectangle | None, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The indices of the places (x, y) (n,) within a rectangle."""
     if window is None:
         return np.empty(0, dtype=np.intp)

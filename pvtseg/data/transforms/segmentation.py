@@ -123,16 +123,16 @@ class RandomVariedCrop(A.DualTransform):
 
 
 class PhotometricDistortion(A.ImageOnlyTransform):
-    """Brightness, contrast, saturation and hue, each at random (SSD, https://arxiv.org/abs/1512.02325, section 3.2).
+    """Brightness, contrast, saturation and hue, each at random (SSD, https://arxiv.org/abs/1512.02325, section 2.2).
 
-    Brightness moves by +-32 of 255, contrast and saturation are multiplied by 0.5..1.5, hue turns by +-18 of 180 steps; each
-    happens half of the time. Contrast comes before saturation and hue, or after them.
+    Brightness moves by up to 32 of 255 either way, contrast and saturation are multiplied by 0.5..1.5, hue turns by up to 18 of
+    OpenCV's 180 steps; each happens half of the time. Contrast comes before saturation and hue, or after them.
     """
 
     RATE = 0.5
     BRIGHTNESS = 32
     FACTORS = (0.5, 1.5)
-    HUE = 18  # OpenCV counts 180 hues
+    HUE = 18
 
     def __init__(self) -> None:
         super().__init__(p=1.0)
@@ -157,12 +157,13 @@ class PhotometricDistortion(A.ImageOnlyTransform):
         contrast_first: bool,
         **_: Any,
     ) -> np.ndarray:
-        levels = _linear(np.arange(256), 1.0, brightness)
-        if contrast_first:
-            img = cv2.LUT(img, _linear(levels, contrast))
-            return _turn_colors(img, saturation, hue)
-        img = _turn_colors(cv2.LUT(img, levels), saturation, hue)
-        return cv2.LUT(img, _linear(np.arange(256), contrast))
+        first, last = (contrast, 1.0) if contrast_first else (1.0, contrast)
+        img = _look_up(img, _linear(_linear(LEVELS, 1.0, brightness), first))
+        img = _turn_colors(img, saturation, hue)
+        return _look_up(img, _linear(LEVELS, last))
+
+
+LEVELS = np.arange(256, dtype=np.uint8)
 
 
 def _linear(levels: np.ndarray, factor: float, offset: float = 0.0) -> np.ndarray:
@@ -170,10 +171,14 @@ def _linear(levels: np.ndarray, factor: float, offset: float = 0.0) -> np.ndarra
     return np.clip(levels * factor + offset, 0, 255).astype(np.uint8)
 
 
+def _look_up(image: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    return image if np.array_equal(levels, LEVELS) else cv2.LUT(image, levels)
+
+
 def _turn_colors(image: np.ndarray, saturation: float, hue: int) -> np.ndarray:
     if saturation == 1.0 and hue == 0:
         return image
-    hues = (np.arange(256) + hue) % 180
-    table = np.stack([hues, _linear(np.arange(256), saturation), np.arange(256)], axis=-1).astype(np.uint8)
+    hues = ((LEVELS.astype(int) + hue) % 180).astype(np.uint8)
+    table = np.stack([hues, _linear(LEVELS, saturation), LEVELS], axis=-1)
     hsv = cv2.LUT(cv2.cvtColor(image, cv2.COLOR_RGB2HSV), table[:, None])
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
