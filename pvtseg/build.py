@@ -22,7 +22,7 @@ Config = dict[str, Any]
 
 MODEL_KEYS = {"model", "backbone", "head"}
 TASK_KEYS = {"task", "loss", "metrics", "inference", "optimizer", "schedule", "monitor", "painter"}
-RUN_KEYS = {"trainer", "callbacks", "logger", "paths", "seed", "resume"}
+RUN_KEYS = {"trainer", "callbacks", "logger", "paths", "seed", "resume", "checkpoint"}
 
 
 def resolve(config: DictConfig) -> Config:
@@ -72,7 +72,7 @@ def build_trainer(config: Config, *callbacks: "Callback") -> "Trainer":
     Lightning counts `val_check_interval` in batches, we in steps; a run that is shorter than it is validated at its end.
     """
     callbacks = [*callbacks, *(_make(config["callbacks"], name) for name in config["callbacks"])]
-    loggers = [_make(config["logger"], name) for name in config["logger"] or ()]
+    loggers = [_make(config["logger"], name) for name in config.get("logger") or ()]
     options = dict(config["trainer"])
     if isinstance(options["val_check_interval"], int):
         steps = options["val_check_interval"]

@@ -8,7 +8,17 @@ from PIL import Image, ImageDraw, ImageFont
 
 # Dark violet over red and orange to pale yellow: monotone in lightness, so it reads in grey and by colour-blind eyes.
 NEAR_TO_FAR = np.array(
-    [(252, 253, 191), (254, 194, 135), (251, 136, 97), (229, 80, 100), (183, 55, 121), (129, 37, 129), (80, 18, 123), (28, 16, 68), (0, 0, 4)],
+    [
+        (252, 253, 191),
+        (254, 194, 135),
+        (251, 136, 97),
+        (229, 80, 100),
+        (183, 55, 121),
+        (129, 37, 129),
+        (80, 18, 123),
+        (28, 16, 68),
+        (0, 0, 4),
+    ],
     dtype=np.float32,
 )
 GAP = 4

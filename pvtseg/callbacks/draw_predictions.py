@@ -20,17 +20,17 @@ class DrawPredictions(Callback):
         self.num_images = num_images
         self._rows: list[list[Any]] = []
 
-    def on_validation_epoch_start(self, trainer: Trainer, task: LightningModule) -> None:  # noqa: ARG002
+    def on_validation_epoch_start(self, trainer: Trainer, task: LightningModule) -> None:
         self._rows = []
 
     def on_validation_batch_end(
         self,
         trainer: Trainer,
-        task: LightningModule,  # noqa: ARG002
+        task: LightningModule,
         outputs: Tensor,
         batch: Batch,
-        batch_idx: int,  # noqa: ARG002
-        dataloader_idx: int = 0,  # noqa: ARG002
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
         missing = self.num_images - len(self._rows)
         if missing <= 0 or not trainer.is_global_zero:
@@ -41,7 +41,7 @@ class DrawPredictions(Callback):
         for image, truth, answer in zip(images, truths, answers, strict=True):
             self._rows.append([image, self.painter(truth, image), self.painter(answer, image)])
 
-    def on_validation_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:  # noqa: ARG002
+    def on_validation_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
         if self._rows and not trainer.sanity_checking:
             folder = Path(trainer.default_root_dir) / "predictions"
             folder.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,7 @@ class RunProgress(ProgressBar):
         """Lightning asks for silence on every process but the first."""
         self._enabled = False
 
-    def on_train_start(self, trainer: Trainer, task: LightningModule) -> None:  # noqa: ARG002
+    def on_train_start(self, trainer: Trainer, task: LightningModule) -> None:
         if not self._enabled:
             return
         self._bar = Progress(
@@ -48,7 +48,7 @@ class RunProgress(ProgressBar):
         )
         self._bar.start()
 
-    def on_train_batch_end(self, trainer: Trainer, task: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
+    def on_train_batch_end(self, trainer: Trainer, task: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         now = time.monotonic()
         if self._bar is None or now - self._shown_at < self.refresh_seconds:
             return
@@ -57,7 +57,7 @@ class RunProgress(ProgressBar):
         lr = max(group["lr"] for group in trainer.optimizers[0].param_groups)
         self._bar.update(self._steps, completed=trainer.global_step, loss=f"{loss:.3f}", lr=f"{lr:.1e}")
 
-    def on_validation_start(self, trainer: Trainer, task: LightningModule) -> None:  # noqa: ARG002
+    def on_validation_start(self, trainer: Trainer, task: LightningModule) -> None:
         if self._bar is not None:
             self._bar.update(self._steps, description="validating")
 
@@ -70,10 +70,10 @@ class RunProgress(ProgressBar):
         self.console.print(f"step {trainer.global_step:>6,}  val {self.monitor} {score:.4f}{mark}", highlight=False)
         self._bar.update(self._steps, description="training")
 
-    def on_train_end(self, trainer: Trainer, task: LightningModule) -> None:  # noqa: ARG002
+    def on_train_end(self, trainer: Trainer, task: LightningModule) -> None:
         self._close()
 
-    def on_exception(self, trainer: Trainer, task: LightningModule, exception: BaseException) -> None:  # noqa: ARG002
+    def on_exception(self, trainer: Trainer, task: LightningModule, exception: BaseException) -> None:
         self._close()
 
     def _close(self) -> None:

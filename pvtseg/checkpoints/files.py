@@ -1,7 +1,6 @@
 """Our checkpoint files: weights together with the configuration that made them, read without running code."""
 
 import json
-import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ def write_model(path: Path, state: State, config: dict[str, Any]) -> None:
     partial = path.with_suffix(".partial")
     contiguous = {name: tensor.detach().contiguous().cpu() for name, tensor in state.items()}
     save_file(contiguous, partial, metadata={CONFIG_KEY: json.dumps(config), "format": "pt"})
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def read_model(path: Path) -> tuple[dict[str, Any], State]:

@@ -23,6 +23,7 @@ def run(job: Callable[[DictConfig], Any], config_name: str) -> None:
     traceback.
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # makes Hydra raise instead of printing and exiting by itself
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait starve the data workers
     try:
         hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=config_name)(job)()
     except (UserError, HydraException, OmegaConfBaseException) as error:

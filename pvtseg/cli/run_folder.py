@@ -1,7 +1,6 @@
 """The folder that a run writes into: what is in it, and what is never overwritten."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +24,11 @@ class RunFolder:
         if resume is not None and not Path(resume).is_file():
             raise UserError(f"there is no checkpoint {resume} to resume from; give the path of a run's checkpoints/last.ckpt.")
         if self.last.exists() and (resume is None or not self.last.samefile(resume)):
-            raise UserError(
-                f"{path} already holds a run; go on with it by resume={self.last}, or choose another hydra.run.dir."
-            )
+            raise UserError(f"{path} already holds a run; go on with it by resume={self.last}, or choose another hydra.run.dir.")
 
     def write_metrics(self, content: dict[str, Any]) -> None:
         """metrics.json, whole or not at all."""
         self.path.mkdir(parents=True, exist_ok=True)
         partial = self.metrics.with_suffix(".partial")
         partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
-        os.replace(partial, self.metrics)
+        partial.replace(self.metrics)

@@ -19,6 +19,7 @@ def train(config: DictConfig) -> float:
 
     from pvtseg.build import build_data, build_model, build_task, build_trainer, carried, resolve
     from pvtseg.callbacks.carry_config import CarryConfig
+    from pvtseg.callbacks.exact_resume import ExactResume
     from pvtseg.checkpoints.files import write_model
     from pvtseg.cli import report
     from pvtseg.cli.quiet import quieten
@@ -30,7 +31,7 @@ def train(config: DictConfig) -> float:
     data = build_data(config)
     config = resolve(config)
     task = build_task(config, build_model(config))
-    trainer = build_trainer(config, CarryConfig(carried(config)))
+    trainer = build_trainer(config, CarryConfig(carried(config)), ExactResume())
     if trainer.is_global_zero:
         report.header(config, data, task, trainer, folder.path)
 

@@ -11,17 +11,19 @@ from typing import Any
 
 from pvtseg.interfaces import UserError
 
-GOLDEN_RATIO = (math.sqrt(5) - 1) / 2  # steps of this share of the colour circle never come close to an earlier one
-SHADES = ((0.75, 0.95), (0.50, 0.80), (0.90, 0.65), (0.40, 1.00))  # (saturation, brightness), one after another
+# The golden ratio of three dimensions: x^4 = x + 1. Steps of 1/x, 1/x^2 and 1/x^3 fill a cube evenly, however many
+# there are (http://extremelearning.com.au/unreasonable-effectiveness-of-quasirandom-sequences).
+GOLDEN_RATIO = 1.2207440846057596
 
 
 @dataclass(frozen=True)
 class Labels:
     """The classes of a data set. Head, loss, metrics and drawing read them from here.
 
-    names: one per class, in the order of the class indices; without them they are class_0, class_1, ... num_classes: may be left
-    out where names are given. ignore_index: the value of pixels that count for nothing; no class may have it. palette: one
-    (red, green, blue) per class, each 0..255; without it, colours that are easy to tell apart.
+    names: one per class, in the order of the class indices; without them they are class_0, class_1, ...
+    num_classes: may be left out where names are given.
+    ignore_index: the value of pixels that count for nothing; no class may have it.
+    palette: (red, green, blue) per class, each 0..255; without it, colours that are easy to tell apart.
     Raises UserError where these facts contradict each other.
     """
 
@@ -68,20 +70,24 @@ class DepthRange:
     def __post_init__(self) -> None:
         if not 0 < self.min < self.max < math.inf:
             raise UserError(
-                f"data.range is min={self.min}, max={self.max}; wanted are metres with 0 < min < max, such as "
-                "min=0.001, max=10 indoors (0 itself means: no reading)"
+                f"data.range is min={self.min}, max={self.max}; wanted are metres with 0 < min < max, "
+                "such as min=0.001, max=10 indoors (0 itself means: no reading)"
             )
 
     def as_dict(self) -> dict[str, float]:
-        """Plain containers, fit for a checkpoint."""
+        """Plain containers, fit for a checkpoint; `DepthRange(**range.as_dict())` is the same again."""
         return {"min": float(self.min), "max": float(self.max)}
 
 
 def distinct_colors(count: int) -> tuple[tuple[int, int, int], ...]:
-    """That many colours that are easy to tell apart, always the same: hues by the golden ratio, four shades in turn."""
-    shades = [SHADES[index % len(SHADES)] for index in range(count)]
-    colors = [colorsys.hsv_to_rgb(index * GOLDEN_RATIO % 1, *shade) for index, shade in enumerate(shades)]
-    return tuple(tuple(round(255 * channel) for channel in color) for color in colors)
+    """That many colours that are easy to tell apart, never too pale or too dark, and always the same."""
+    return tuple(_color(index) for index in range(count))
+
+
+def _color(index: int) -> tuple[int, int, int]:
+    hue, saturation, brightness = ((0.5 + index / GOLDEN_RATIO**axis) % 1 for axis in (1, 2, 3))
+    color = colorsys.hsv_to_rgb(hue, 0.4 + 0.55 * saturation, 0.5 + 0.5 * brightness)
+    return tuple(round(255 * channel) for channel in color)
 
 
 def _numbered_names(count: int) -> tuple[str, ...]:
@@ -91,30 +97,36 @@ def _numbered_names(count: int) -> tuple[str, ...]:
 def _class_names(names: Sequence[str] | None, num_classes: int | None) -> tuple[str, ...]:
     if names is None:
         if num_classes is None:
-            raise UserError("the classes are unknown: set data.labels.names (a list) or data.labels.num_classes")
+            raise UserError("the classes are unknown; set data.labels.names (a list) or data.labels.num_classes")
         if num_classes < 1:
             raise UserError(f"data.labels.num_classes is {num_classes}; wanted is 1 or more")
         return _numbered_names(num_classes)
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
         raise UserError(
-            f"data.labels.names is {names!r}; wanted is a list of texts (YAML reads no, on and 7 as something else: quote them)"
+            f"data.labels.names is {names!r}; wanted is a list of texts "
+            "(YAML takes no, on and 7 for something else: put them in quotes)"
         )
     if not names:
-        raise UserError("data.labels.names is empty; name at least one class, or leave it out and set data.labels.num_classes")
+        raise UserError("data.labels.names is empty; name every class, or set data.labels.num_classes instead")
     if num_classes is not None and num_classes != len(names):
         raise UserError(
-            f"data.labels.num_classes is {num_classes} but data.labels.names has {len(names)} names; leave num_classes out"
+            f"data.labels.num_classes is {num_classes} but data.labels.names has {len(names)} names; "
+            "correct one of them, or leave num_classes out"
         )
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise UserError(f"data.labels.names holds {', '.join(twice)} more than once; give every class its own name")
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise UserError(
+            f"data.labels.names holds {', '.join(repeated)} more than once; give every class a name of its own"
+        )
     return tuple(names)
 
 
 def _checked_palette(palette: Sequence[Sequence[int]], num_classes: int) -> tuple[tuple[int, int, int], ...]:
     if len(palette) != num_classes:
-        raise UserError(f"data.labels.palette has {len(palette)} colours for {num_classes} classes; give one per class, or none")
+        raise UserError(
+            f"data.labels.palette has {len(palette)} colours for {num_classes} classes; give one per class, or none"
+        )
     for color in palette:
         if len(color) != 3 or not all(0 <= channel <= 255 for channel in color):
-            raise UserError(f"data.labels.palette holds {list(color)}; wanted are three numbers in 0..255: red, green, blue")
+            raise UserError(f"data.labels.palette holds {list(color)}; wanted is red, green, blue, each in 0..255")
     return tuple(tuple(int(channel) for channel in color) for color in palette)

@@ -58,13 +58,15 @@ class EvaluationView(Dataset):
 class TrainingSampler(Sampler):
     """Yields (epoch, index) in an order that depends on the seed and the epoch alone, this process's share of it.
 
-    Every process gets equally many; the few that do not divide wait for another epoch's order.
+    Every process gets equally many; the few that do not divide wait for another epoch's order. `skip` items are left out of
+    the next epoch: those that a resumed run has already seen.
     """
 
     def __init__(self, length: int, seed: int):
         self.length = length
         self.seed = seed
         self.epoch = 0
+        self.skip = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
@@ -73,7 +75,9 @@ class TrainingSampler(Sampler):
     def __iter__(self) -> Iterator[tuple[int, int]]:
         rank, world = _rank_and_world()
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
-        return ((self.epoch, int(index)) for index in order[rank : len(self) * world : world])
+        share = order[rank : len(self) * world : world]
+        first, self.skip = self.skip, 0
+        return ((self.epoch, int(index)) for index in share[first:])
 
     def __len__(self) -> int:
         return self.length // _rank_and_world()[1]
@@ -150,11 +154,17 @@ class DataModule(lightning.LightningDataModule):
         depth: DepthRange | None = None,
     ):
         super().__init__()
-        for option, value, least in (("batch_size", batch_size, 1), ("eval_batch_size", eval_batch_size, 1), ("num_workers", num_workers, 0)):
+        for option, value, least in (
+            ("batch_size", batch_size, 1),
+            ("eval_batch_size", eval_batch_size, 1),
+            ("num_workers", num_workers, 0),
+        ):
             if value < least:
                 raise UserError(f"data.{option} is {value}; use {least} or more.")
         if len(train) < batch_size:
-            raise UserError(f"{len(train)} training images do not fill a batch of {batch_size}; use data.batch_size={len(train)} or less.")
+            raise UserError(
+                f"{len(train)} training images do not fill a batch of {batch_size}; use data.batch_size={len(train)} or less."
+            )
         self.name = name
         self.train = train
         self.val = val
@@ -191,7 +201,15 @@ class DataModule(lightning.LightningDataModule):
             persistent_workers=self.num_workers > 0,
         )
 
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:  # noqa: ARG002 (Lightning's signature)
+    def state_dict(self) -> dict[str, int]:
+        """How far into its epoch a run is: what a checkpoint needs to go on with the very next batch."""
+        done = self.trainer.fit_loop.epoch_loop.batch_progress.current.completed
+        return {"batches": done % (len(self._train_sampler) // self.batch_size)}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self._train_sampler.skip = state["batches"] * self.batch_size
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         batch["image"] = self.normalize(batch["image"])
         if not batch["target"].is_floating_point():
             batch["target"] = batch["target"].long()

@@ -25,14 +25,12 @@ def read_image(path: PathLike) -> np.ndarray:
     Grey becomes three equal channels, 16 bits are scaled to 8, and transparency is dropped: hidden colours show.
     Raises UserError naming the file where it cannot be read.
     """
-    image = ImageOps.exif_transpose(_open(path, "image"))
+    image = _open(path, "an image")
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "F":
-        raise UserError(f"{path} is an image of floating-point numbers, whose white is unknown; save it with 8 bits per channel")
+        raise UserError(f"{path} holds floating-point numbers, whose white is unknown; save it with 8 bits per channel")
     if image.mode.startswith("I"):
-        grey = np.asarray(image)
-        if grey.min() < 0 or grey.max() > 65535:
-            raise UserError(f"{path} holds values {grey.min()}..{grey.max()}; wanted are 8 or 16 bits per channel")
-        return np.repeat((grey >> 8).astype(np.uint8)[..., None], 3, axis=2)
+        return _eight_bits(path, np.asarray(image))
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")  # Pillow warns on the direct way
     try:
@@ -48,40 +46,45 @@ def read_mask(path: PathLike) -> np.ndarray:
     Raises UserError naming the file where it cannot be read, or does not hold one value per pixel.
     """
     if _is_numpy(path):
-        mask = _load_array(path, "mask")
-        if not (np.issubdtype(mask.dtype, np.integer) or mask.dtype == bool):
-            raise UserError(f"{path} holds {mask.dtype} numbers; wanted are integers, one class value per pixel")
-        return mask.astype(np.uint8) if mask.dtype == bool else mask
-    image = _open(path, "mask")
+        return _integers(path, _load_array(path, "a mask"))
+    image = _open(path, "a mask")
     if image.format == "JPEG":
         raise UserError(f"{path} is a JPEG, which blurs class values into others; write the masks anew as PNG")
-    if image.mode == "1":
-        return np.array(image).astype(np.uint8)
-    if image.mode in ("L", "P") or image.mode.startswith("I"):
-        return np.array(image)
+    if image.mode in ("1", "L", "P") or image.mode.startswith("I"):
+        return _integers(path, np.array(image))
     if image.mode in ("LA", "PA"):
         return np.array(image.getchannel(0))
     if image.mode in ("RGB", "RGBA"):
-        return _grey_of_equal_channels(path, np.asarray(image))
-    raise UserError(f"{path} has pixels of mode {image.mode}; wanted is one class value per pixel, such as an 8-bit grey PNG")
+        return _one_of_equal_channels(path, np.asarray(image))
+    raise UserError(f"{path} has pixels of mode {image.mode}; wanted is one class value per pixel, as in an 8-bit PNG")
 
 
 def read_depth(path: PathLike, scale: float, invalid: Sequence[float] = (0,)) -> np.ndarray:
     """A depth map as (H, W) float32 metres, 0 where there is no reading.
 
     The file (8, 16 or 32-bit PNG, integer or floating-point TIFF, .npy) holds metres / scale: scale is 0.001 for
-    millimetres, 1/256 for KITTI, 1 for metres. Values listed in `invalid`, as the file holds them, and whatever is negative or
-    not finite count as no reading. Raises UserError naming the file where it cannot be read.
+    millimetres, 1/256 for KITTI, 1 for metres. Values listed in `invalid`, as the file holds them, and whatever is
+    negative or not finite count as no reading. Raises UserError naming the file where it cannot be read.
     """
-    raw = _load_array(path, "depth map") if _is_numpy(path) else _depth_of_image(path)
-    if not np.issubdtype(raw.dtype, np.number) or np.issubdtype(raw.dtype, np.complexfloating):
+    raw = _load_array(path, "a depth map") if _is_numpy(path) else _depth_of_image(path)
+    if raw.dtype.kind not in "uif":
         raise UserError(f"{path} holds {raw.dtype} values; wanted are depths as integers or floating-point numbers")
     depth = raw.astype(np.float32) * np.float32(scale)
-    missing = ~(depth > 0) | np.isinf(depth)  # written so that NaN is missing too
+    missing = ~((depth > 0) & (depth < np.inf))  # NaN is neither
     for value in invalid:
         missing |= raw == value
     depth[missing] = 0
     return depth
+
+
+def check_same_size(image: np.ndarray, image_file: str, target: np.ndarray, target_file: str) -> None:
+    """Raises UserError naming both files unless the image and what belongs to it have one height and width."""
+    if image.shape[:2] != target.shape[:2]:
+        (height, width), (target_height, target_width) = image.shape[:2], target.shape[:2]
+        raise UserError(
+            f"{image_file} is {width}x{height} but {target_file} is {target_width}x{target_height}; "
+            "wanted is one size: write the pair anew, or take it out of the data set"
+        )
 
 
 def _open(path: PathLike, what: str) -> Image.Image:
@@ -99,8 +102,7 @@ def _load_array(path: PathLike, what: str) -> np.ndarray:
         array = np.load(path, allow_pickle=False)
     except READING_FAILS as error:
         raise _unreadable(path, what, error) from error
-    if array.ndim == 3 and 1 in (array.shape[0], array.shape[2]):
-        array = array.squeeze(0 if array.shape[0] == 1 else 2)
+    array = array.squeeze() if array.ndim == 3 else array  # (1, H, W) and (H, W, 1) are common
     if array.ndim != 2:
         raise UserError(f"{path} holds an array of shape {array.shape}; wanted is (height, width)")
     return array
@@ -114,30 +116,39 @@ def _unreadable(path: PathLike, what: str, error: Exception) -> UserError:
     if isinstance(error, FileNotFoundError):
         reason = "there is no such file"
     elif isinstance(error, Image.UnidentifiedImageError):
-        reason = "the file is empty" if Path(path).stat().st_size == 0 else "it is no image that Pillow knows"
+        reason = "Pillow does not know its format" if Path(path).stat().st_size else "the file is empty"
     else:
         reason = " ".join(str(error).split())
-    return UserError(f"{path} cannot be read as {_article(what)} {what}: {reason}; restore the file, or take it out of the data set")
+    return UserError(f"{path} cannot be read as {what}: {reason}; restore the file, or take it out of the data set")
 
 
-def _article(noun: str) -> str:
-    return "an" if noun[0] in "aeiou" else "a"
+def _eight_bits(path: PathLike, grey: np.ndarray) -> np.ndarray:
+    """(H, W) of 16 bits -> (H, W, 3) uint8."""
+    if grey.min() < 0 or grey.max() > 65535:
+        raise UserError(f"{path} holds values {grey.min()}..{grey.max()}; wanted are 8 or 16 bits per channel")
+    return np.repeat((grey >> 8).astype(np.uint8)[..., None], 3, axis=2)
 
 
-def _grey_of_equal_channels(path: PathLike, pixels: np.ndarray) -> np.ndarray:
+def _integers(path: PathLike, values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind not in "uib":
+        raise UserError(f"{path} holds {values.dtype} values; wanted are integers, one class value per pixel")
+    return values.astype(np.uint8) if values.dtype == bool else values
+
+
+def _one_of_equal_channels(path: PathLike, pixels: np.ndarray) -> np.ndarray:
     red, green, blue = (pixels[..., channel] for channel in range(3))
     if np.array_equal(red, green) and np.array_equal(red, blue):
         return red.copy()
     colors = np.unique(pixels[..., :3].reshape(-1, 3), axis=0)
     shown = ", ".join(str(tuple(color)) for color in colors[:3].tolist())
     raise UserError(
-        f"{path} is a mask in colours ({len(colors)} of them, such as {shown}); wanted is one class value per pixel: "
-        "write the masks anew as 8-bit grey or palette PNG, with the class index of each colour"
+        f"{path} is a mask in {len(colors)} colours, such as {shown}; wanted is one class value per pixel: "
+        "write the masks anew as 8-bit grey or palette PNG, with the class index in place of each colour"
     )
 
 
 def _depth_of_image(path: PathLike) -> np.ndarray:
-    image = _open(path, "depth map")
+    image = _open(path, "a depth map")
     if image.mode not in ("L", "F") and not image.mode.startswith("I"):
         raise UserError(
             f"{path} has pixels of mode {image.mode}, so it is a picture of depth; wanted is one number per pixel, "

@@ -1,8 +1,9 @@
 """Bilinear upsampling in bands of rows: the whole upsampled map never exists.
 
-A bilinear map is separable (https://en.wikipedia.org/wiki/Bilinear_interpolation): widen the rows of the coarse map, then mix
-neighbouring rows. So any band of the upsampled map needs only the few coarse rows around it, and mixing them is one small
-matrix product. Channels come last here: what follows per pixel (softmax, argmax) then reads memory in order.
+Bilinear interpolation (https://en.wikipedia.org/wiki/Bilinear_interpolation) is separable: widen the rows of the coarse
+map, then mix neighbouring rows. So a band of the upsampled map needs only the few coarse rows around it, and mixing
+them is one small matrix product. Channels come last here, so that what follows at each pixel, a softmax or an argmax,
+reads memory in order.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ GPU_BAND_BYTES = 256 << 20  # few, large kernels
 class Band(NamedTuple):
     """Some rows of an upsampled map, and how to make them from the coarse map.
 
-    rows: which rows of the upsampled map. sources: which rows of the coarse map they lie between. mixing (rows, sources):
+    rows: which of the upsampled map. sources: which rows of the coarse map they lie between. mixing (rows, sources):
     how much of each. width: of the upsampled map.
     """
 
@@ -35,17 +36,17 @@ class Band(NamedTuple):
     width: int
 
     def upsample(self, coarse: Tensor) -> Tensor:
-        """These rows of the upsampled map, (rows, width, C), from those `sources` of the coarse map, (sources, w, C). Differentiable."""
+        """The `sources` of the coarse map, (sources, w, C) -> these rows, (rows, width, C). Differentiable."""
         num_channels = coarse.shape[-1]
-        near = coarse.transpose(1, 2).unsqueeze(2)  # (sources, C, 1, w): torch widens the rows in parallel
-        wide = resize(near, (1, self.width)).squeeze(2).transpose(1, 2)  # (sources, width, C)
+        coarse = coarse.transpose(1, 2).unsqueeze(2)  # (sources, C, 1, w): torch widens a batch of rows in parallel
+        wide = resize(coarse, (1, self.width)).squeeze(2).transpose(1, 2)  # (sources, width, C)
         return (self.mixing @ wide.flatten(1)).view(-1, self.width, num_channels)
 
 
 def bands(coarse: Tensor, size: tuple[int, int]) -> Iterator[Band]:
-    """Cuts the map of `size` (height, width), to be upsampled from coarse maps (B, C, h, w), into bands that fit the memory.
+    """Cuts one image's map of `size` (height, width) into bands that fit the memory, top to bottom.
 
-    `coarse` gives the shape and the device. Weights are in float32, in float64 for a float64 map.
+    coarse: what will be upsampled, (B, C, h, w); only its shape, type and device matter.
     """
     num_channels, coarse_height = coarse.shape[1:3]
     height, width = size
@@ -74,7 +75,8 @@ def channels_last(image_map: Tensor) -> Tensor:
 def upsampled_argmax(logits: Tensor, size: tuple[int, int]) -> Tensor:
     """The class of each pixel, after upsampling: logits (B, K, h, w) -> labels (B, height, width) int64.
 
-    What `F.interpolate(logits, size, mode="bilinear").argmax(dim=1)` gives, in bounded memory. The lowest class wins a tie.
+    What `F.interpolate(logits, size, mode="bilinear").argmax(dim=1)` gives, in bounded memory; of equal classes, the
+    lowest.
     """
     labels = torch.empty(len(logits), *size, dtype=torch.int64, device=logits.device)
     with torch.autocast(logits.device.type, enabled=False):  # which would mix the rows in half precision
@@ -108,8 +110,8 @@ def _uncontested(coarse_labels: Tensor, size: tuple[int, int]) -> tuple[Tensor, 
 def _neighbours(length: int, new_length: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """The two coarse indices between which each of the `new_length` positions lies; the same one twice at the ends."""
     ramp = torch.arange(length, dtype=torch.float64)
-    position = F.interpolate(ramp[None, None], size=new_length, mode="linear", align_corners=False)[0, 0].to(device)
-    return position.floor().long(), position.ceil().long()
+    position = F.interpolate(ramp[None, None], size=new_length, mode="linear", align_corners=False)[0, 0]
+    return position.floor().long().to(device), position.ceil().long().to(device)
 
 
 def _interpolation_matrix(length: int, new_length: int, dtype: torch.dtype) -> Tensor:

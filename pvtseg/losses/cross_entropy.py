@@ -1,7 +1,8 @@
 """Cross-entropy of logits at a quarter of the image against labels at its full size.
 
-The value and the gradient of `F.cross_entropy(F.interpolate(logits, size), target)`, but both steps are one and work in bands
-of rows (pvtseg/layers/upsampling.py): (B, K, H, W), by far the largest thing in segmentation training, never exists.
+The value and the gradient of `F.cross_entropy(F.interpolate(logits, size), target)`, but the two steps are one that
+works in bands of rows (pvtseg/layers/upsampling.py): (B, K, H, W), by far the largest thing in segmentation training,
+never exists.
 """
 
 from __future__ import annotations
@@ -21,16 +22,18 @@ from pvtseg.layers.upsampling import accurate_type, bands, channels_last
 class CrossEntropy(nn.Module):
     """The mean cross-entropy, for segmentation and for classification.
 
-    Segmentation: logits (B, K, h, w) at any resolution, target (B, H, W) of class indices -> a scalar; the logits are upsampled
-    to the target's size. Classification: logits (B, K), target (B,) or probabilities (B, K), as mixup makes -> a scalar.
+    Segmentation: logits (B, K, h, w) at any resolution, target (B, H, W) of class indices -> a scalar; the logits are
+    upsampled to the target's size. Classification: logits (B, K), target (B,) of class indices or (B, K) of
+    probabilities, as mixup makes -> a scalar.
 
-    ignore_index: pixels with this label teach nothing; None if all do. An image's class is never ignored.
+    ignore_index: pixels with this label teach nothing; None if all do. An image's one class is never ignored.
     label_smoothing: the share of each target that goes to all classes alike. class_weights: K factors, one a class.
-    average: "valid" divides by the pixels that are not ignored (torch, Hugging Face), or by the sum of their class weights;
-    "all" divides by all pixels, so that a half-ignored batch counts half (mmsegmentation's default).
+    average: "valid" divides by the pixels that are not ignored (torch, Hugging Face), with class weights by the sum of
+    theirs; "all" divides by all pixels, so that a half-ignored batch counts half (mmsegmentation's default).
 
-    A batch without a valid pixel gives 0, and a gradient of 0. Half precision is computed in float32. A label that is no class
-    raises a UserError on the CPU. A GPU would have to stop at every step to look: there torch's device-side assertion speaks.
+    A batch without a valid pixel gives 0, and a gradient of 0. Half precision is computed in float32. A label that is
+    no class raises a UserError on the CPU; a GPU would have to wait at every step to look, and there torch's own
+    device-side assertion stops the run.
     """
 
     class_weights: Tensor | None
@@ -76,7 +79,8 @@ class CrossEntropy(nn.Module):
 class _UpsampledCrossEntropy(torch.autograd.Function):
     """The sum over pixels of share * cross-entropy(upsampled logits, target).
 
-    The gradient is found on the way forward, where each band is at hand, for an upstream gradient of 1; backward scales it.
+    The gradient is found on the way forward, while each band is at hand, for an upstream gradient of 1; backward scales
+    it.
     """
 
     @staticmethod
@@ -116,8 +120,8 @@ def _loss_and_slope(
 ) -> tuple[Tensor, Tensor | None]:
     """Cross-entropy of pixels and its gradient: logits (..., K), labels and share (...) -> a scalar, and (..., K).
 
-    The target is a distribution q: what smoothing leaves on the label, and an equal part on every class, each times the class
-    weight. The loss is -sum(q * log p), with p = softmax(logits), and its gradient sum(q) * p - q.
+    The target is a distribution q: what smoothing leaves on the label, and an equal part on every class, each times the
+    class's weight. The loss is -sum(q * log p), where p = softmax(logits), and its gradient sum(q) * p - q.
     """
     labels, share = labels.unsqueeze(-1), share.unsqueeze(-1)
     on_label = share * weights[labels] * (1 - smoothing)

@@ -1,4 +1,4 @@
-"""The scale-invariant logarithmic loss of depth (https://arxiv.org/abs/1406.2283, section 3.2)."""
+"""The scale-invariant logarithmic loss of depth (https://arxiv.org/abs/1406.2283, section 3.3)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from pvtseg.layers.upsampling import accurate_type
 class SiLog(nn.Module):
     """scale * sqrt(mean(d^2) - variance_focus * mean(d)^2), where d = log(target) - log(prediction) at every reading.
 
-    Prediction (B, 1, h, w) and target (B, 1, H, W) in metres -> a scalar; the prediction is resized to the target's size.
-    GLPN trains with variance_focus 0.5 and scale 1, BTS with 0.85 and 10 (https://arxiv.org/abs/1907.10326, section 3.4).
+    Prediction (B, 1, h, w) and target (B, 1, H, W) in metres -> a scalar; the prediction is resized to the target's
+    size. GLPN trains with variance_focus 0.5 and scale 1, BTS with 0.85 and 10 (https://arxiv.org/abs/1907.10326).
 
-    min_depth: a reading is a finite target above it; 0 marks no reading. per_image: the mean of the images' losses, where the
-    papers' code pools the readings of the batch. eps: the least prediction, in metres, so that its logarithm exists.
-    Where nothing was read the loss is 0, and so is its gradient. Half precision is computed in float32.
+    min_depth: a reading is a finite target above it; 0 marks no reading. per_image: the mean of the images' losses,
+    where the papers' code pools the readings of the batch. eps: the least prediction, in metres, so that its
+    logarithm exists. Where nothing was read the loss is 0, and so is its gradient. Half precision is computed in
+    float32.
     """
 
     def __init__(
@@ -44,21 +45,17 @@ class SiLog(nn.Module):
             prediction = resize(prediction.to(accurate_type(prediction)), target.shape[-2:]).clamp_min(self.eps)
             target = target.to(prediction.dtype)
             read = (target > self.min_depth) & target.isfinite()
-            error = torch.where(read, target, 1.0).log() - torch.where(read, prediction, 1.0).log()  # 0 without a reading
-            losses = self._of_groups(*(self._grouped(maps) for maps in (error, read)))
-            num_groups = self._grouped(read).any(dim=1).sum()
-            return self.scale * losses.sum() / num_groups.clamp_min(1)
+            # without a reading, 0
+            error = torch.where(read, target, 1.0).log() - torch.where(read, prediction, 1.0).log()
 
-    def _grouped(self, maps: Tensor) -> Tensor:
-        """(groups, pixels): the pixels that share their means, an image's or the batch's."""
-        return maps.flatten(1) if self.per_image else maps.reshape(1, -1)
-
-    def _of_groups(self, error: Tensor, read: Tensor) -> Tensor:
-        """The root's value for each group."""
-        count = read.sum(dim=1, keepdim=True).clamp_min(1)
-        mean = error.sum(dim=1, keepdim=True) / count
-        variance = (torch.where(read, error - mean, 0.0) ** 2).sum(dim=1, keepdim=True) / count
-        return _root(variance + (1 - self.variance_focus) * mean**2)  # the same, but no difference of large numbers
+            num_groups = len(target) if self.per_image else 1  # of pixels that share their means
+            read, error = read.reshape(num_groups, -1), error.reshape(num_groups, -1)
+            count = read.sum(dim=1).clamp_min(1)
+            mean = error.sum(dim=1) / count
+            variance = (torch.where(read, error - mean[:, None], 0.0) ** 2).sum(dim=1) / count
+            # the formula above, written without its difference of two large numbers
+            loss = _root(variance + (1 - self.variance_focus) * mean**2)
+            return self.scale * loss.sum() / read.any(dim=1).sum().clamp_min(1)
 
 
 def _root(square: Tensor) -> Tensor:

@@ -12,10 +12,11 @@ from pvtseg.interfaces import UserError
 
 
 class ClassificationMetrics(Metric):
-    """The share of images whose class is the likeliest (`top1`), or among the five likeliest (`top5`), in 0..1, float64.
+    """The share of images whose class is the likeliest (`top1`), or among the five likeliest (`top5`).
 
-    update takes logits or probabilities (B, num_classes) and class indices (B,). With fewer than five classes, `top5` looks
-    at all of them. An image without a class (its target is no index, such as -1) does not count.
+    update takes logits or probabilities (B, num_classes) and class indices (B,). With fewer than five classes `top5`
+    looks at all of them. An image whose target is no class, such as -1, does not count. compute gives ratios in 0..1,
+    float64; nan where no image counted.
     """
 
     full_state_update = False
@@ -43,8 +44,8 @@ class ClassificationMetrics(Metric):
     def update(self, prediction: Tensor, target: Tensor) -> None:
         if prediction.shape != (len(target), self.num_classes):
             raise UserError(
-                f"a prediction of shape {tuple(prediction.shape)} for {len(target)} images of {self.num_classes} classes; "
-                f"give (B, {self.num_classes}) logits or probabilities."
+                f"a prediction of shape {tuple(prediction.shape)} for {len(target)} images and {self.num_classes} "
+                f"classes; give logits or probabilities ({len(target)}, {self.num_classes})."
             )
         likeliest = prediction.topk(min(5, self.num_classes), dim=1).indices
         hit = likeliest == target[:, None]
@@ -52,5 +53,5 @@ class ClassificationMetrics(Metric):
         self.num_images += ((target >= 0) & (target < self.num_classes)).sum()
 
     def compute(self) -> dict[str, Tensor]:
-        top1, top5 = self.hits.double() / self.num_images
+        top1, top5 = self.hits.cpu().double() / self.num_images.cpu()
         return {"top1": top1, "top5": top5}

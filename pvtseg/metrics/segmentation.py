@@ -18,10 +18,10 @@ from pvtseg.interfaces import UserError
 class SegmentationMetrics(Metric):
     """mIoU, mAcc, aAcc and the IoU of each class, from one confusion matrix over the data set.
 
-    update takes labels, prediction and target (B, H, W), any integer type, at the target's own size. Pixels whose target is
-    `ignore_index`, or no class at all, do not count. compute gives ratios in 0..1, float64: `mIoU`, `mAcc`, `aAcc` and
-    `IoU/<name>`. The IoU of a class that neither the predictions nor the targets contain is nan, and outside the mean; one
-    that is predicted but nowhere in the targets has an IoU of 0, inside the mean.
+    update takes labels, prediction and target (B, H, W) of any integer type, at the target's own size. Pixels whose
+    target is `ignore_index`, or no class at all, do not count. compute gives ratios in 0..1, float64: `mIoU`, `mAcc`,
+    `aAcc` and `IoU/<name>`. A class that neither targets nor predictions contain has an IoU of nan and is left out of
+    the mean; one that is predicted but in no target has an IoU of 0 and is in the mean.
 
     names: of the classes, in order; their numbers where none are given.
     """
@@ -36,12 +36,14 @@ class SegmentationMetrics(Metric):
     def __init__(self, num_classes: int, *, ignore_index: int | None = 255, names: Sequence[str] | None = None) -> None:
         super().__init__()
         names = list(names) if names else [str(index) for index in range(num_classes)]
-        if len(names) != num_classes:
-            raise UserError(f"{len(names)} names for {num_classes} classes; give one name a class.")
+        if len(set(names)) != num_classes or len(names) != num_classes:
+            raise UserError(
+                f"{len(names)} names, {len(set(names))} different, for {num_classes} classes; give each class its own."
+            )
         self.num_classes = num_classes
         self.ignore_index = ignore_index
         self.names = names
-        # rows: target, columns: prediction. The last column holds predictions that are no class: wrong, but none's union
+        # rows: target, columns: prediction, and one column more for predictions that are no class
         self.add_state("confusion", torch.zeros(num_classes, num_classes + 1, dtype=torch.int64), dist_reduce_fx="sum")
 
     @property
@@ -66,13 +68,12 @@ class SegmentationMetrics(Metric):
         if self.ignore_index is not None:
             counted &= target != self.ignore_index
         column = torch.where((prediction >= 0) & (prediction < num_classes), prediction, num_classes)
-        # pixels that do not count fall into one cell too many: picking them out would make a GPU wait
-        cell = torch.where(counted, target * num_columns + column, num_classes * num_columns)
-        counts = torch.bincount(cell.flatten(), minlength=num_classes * num_columns + 1)
-        self.confusion += counts[:-1].view_as(self.confusion)
+        cell = torch.where(counted, target * num_columns + column, 0)
+        # adds 0 for pixels that do not count: to pick them out, or to bincount, a GPU would have to wait
+        self.confusion.view(-1).scatter_add_(0, cell.flatten(), counted.long().flatten())
 
     def compute(self) -> dict[str, Tensor]:
-        confusion = self.confusion.double()
+        confusion = self.confusion.cpu().double()  # Apple's GPUs have no float64
         hit = confusion[:, :-1].diagonal()
         in_target = confusion.sum(dim=1)
         in_prediction = confusion[:, :-1].sum(dim=0)

@@ -8,7 +8,13 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 def poly(
-    optimizer: Optimizer, total_steps: int, *, power: float = 1.0, warmup_steps: int = 0, warmup_ratio: float = 1e-6, final_ratio: float = 0.0
+    optimizer: Optimizer,
+    total_steps: int,
+    *,
+    power: float = 1.0,
+    warmup_steps: int = 0,
+    warmup_ratio: float = 1e-6,
+    final_ratio: float = 0.0,
 ) -> LambdaLR:
     """(1 - t / T) ** power, as SegFormer and Semantic FPN train (https://arxiv.org/abs/2105.15203, section 4.1)."""
     return _schedule(optimizer, total_steps, lambda done: (1 - done) ** power, warmup_steps, warmup_ratio, final_ratio)

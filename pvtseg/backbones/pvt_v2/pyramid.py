@@ -74,7 +74,9 @@ class PyramidVisionTransformer(nn.Module):
         if not 0 <= drop_path_rate < 1:
             raise UserError(f"drop_path_rate is {drop_path_rate}; use a probability from 0 up to, not including, 1.")
         if not 0 <= frozen_stages <= len(channels):
-            raise UserError(f"frozen_stages is {frozen_stages}; the encoder has {len(channels)} stages, use 0 to {len(channels)}.")
+            raise UserError(
+                f"frozen_stages is {frozen_stages}; the encoder has {len(channels)} stages, use 0 to {len(channels)}."
+            )
         self.channels = tuple(channels)
         self.in_channels = in_channels
         self.linear = linear

@@ -16,9 +16,10 @@ from pvtseg.interfaces import Sample, UserError
 class ClassFolder(Dataset):
     """root/images/CLASS/**/NAME.jpg. -> image (H, W, 3) uint8, target the index of the class.
 
-    The folders are the classes. labels.names, when given, sets their order and has to name every folder; otherwise the order is
-    that of the sorted folder names. part splits one folder in two: "train" and "val" by val_fraction, decided by the name of
-    each file.
+    The folders are the classes. labels.names, when given, sets their order and has to agree with the folders; otherwise
+    the order is that of the sorted folder names.
+
+    part: "train" and "val" split one folder in two, val_fraction of it for "val", decided by the name of each file.
     """
 
     def __init__(
@@ -31,26 +32,31 @@ class ClassFolder(Dataset):
         part: Part = "all",
         val_fraction: float = 0.1,
     ) -> None:
+        folder = folder_in(root, images, option="images")
         found = self.discover(root, images=images)
-        self.labels = found if labels is None else _agreed(labels, found, f"{root}/{images}")
-        folder = folder_in(root, images, option="data.images")
+        self.labels = found if labels is None else _agreed(labels, found, str(folder))
         pairs = [
             Pair(f"{name}/{item}", image, index)
             for index, name in enumerate(self.labels.names)
-            for item, image in find_files(folder / name, image_suffixes, option="data.image_suffixes").items()
+            for item, image in find_files(folder / name, image_suffixes, option="image_suffixes").items()
         ]
         self.pairs = take_part(pairs, part, val_fraction)
 
     @staticmethod
-    def discover(root: str | os.PathLike[str], *, images: str = "train") -> Labels:
-        """The classes that the folders of root/images name, in sorted order."""
-        folder = folder_in(root, images, option="data.images")
-        names = subfolders(folder)
-        if not names:
-            raise UserError(
-                f"{folder.absolute()} has no folders; wanted is one per class, with its images: sort them so, or set data.images"
-            )
-        return Labels(names)
+    def discover(
+        root: str | os.PathLike[str],
+        *,
+        images: str = "train",
+        names: Sequence[str] | None = None,
+        ignore_index: int = -1,
+        palette: Sequence[Sequence[int]] | None = None,
+    ) -> Labels:
+        """The classes that the folders of root/images name, in sorted order, or in the order of `names`."""
+        folder = folder_in(root, images, option="images")
+        found = subfolders(folder)
+        if not found:
+            raise UserError(f"{folder} has no folders; wanted is one per class: sort the images so, or set images")
+        return Labels(names or found, ignore_index=ignore_index, palette=palette)
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -61,21 +67,19 @@ class ClassFolder(Dataset):
 
 
 def _agreed(labels: Labels, found: Labels, where: str) -> Labels:
-    """The labels that were asked for, once the folders bear them out; their names from the folders where only counted."""
-    if not labels.named and labels.num_classes == found.num_classes:
-        return Labels(found.names, ignore_index=labels.ignore_index, palette=labels.palette)
+    """The labels that were asked for, once the folders bear them out. Where only counted, the folders name them."""
     if not labels.named:
-        raise UserError(
-            f"{where} has {found.num_classes} folders, one per class, but data.labels.num_classes is {labels.num_classes}; "
-            "correct the number, or leave data.labels out"
-        )
+        if labels.num_classes != found.num_classes:
+            raise UserError(
+                f"{where} has {found.num_classes} folders, one per class, but data.labels.num_classes is "
+                f"{labels.num_classes}; correct it, or leave data.labels out"
+            )
+        return Labels(found.names, ignore_index=labels.ignore_index, palette=labels.palette)
     missing = [name for name in labels.names if name not in found.names]
     spare = [name for name in found.names if name not in labels.names]
     if missing or spare:
-        lacks = [f"no folder for {', '.join(missing)}"] if missing else []
-        unnamed = [f"the unnamed folder {', '.join(spare)}"] if spare else []
         raise UserError(
-            f"{where} has {' and '.join(lacks + unnamed)}; data.labels.names and the folders have to agree: "
-            "mend one, or leave data.labels out"
+            f"{where} lacks folders for {', '.join(missing) or 'none'} of data.labels.names and has others: "
+            f"{', '.join(spare) or 'none'}; make folders and data.labels.names agree, or leave data.labels out"
         )
     return labels

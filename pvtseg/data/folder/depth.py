@@ -8,22 +8,22 @@ from collections.abc import Sequence
 import numpy as np
 from torch.utils.data import Dataset
 
-from pvtseg.data.folder.listing import IMAGE_SUFFIXES, Part, find_files, folder_in, pair, take_part
-from pvtseg.data.folder.segmentation import check_same_size
+from pvtseg.data.folder.listing import IMAGE_SUFFIXES, Part, find_files, folder_in, pair_up, take_part
 from pvtseg.data.labels import DepthRange
-from pvtseg.data.reading import read_depth, read_image
+from pvtseg.data.reading import check_same_size, read_depth, read_image
 from pvtseg.interfaces import Sample, UserError
 
 
 class DepthFolder(Dataset):
-    """root/images/**/NAME.jpg with root/depths/**/NAME + depth_suffix. -> image (H, W, 3) uint8, target (H, W) float32 metres.
+    """root/images/**/NAME.jpg with root/depths/**/NAME + depth_suffix. -> image (H, W, 3) uint8, target (H, W) metres.
 
-    scale: metres per unit of the files, integer or not: 0.001 for millimetres, 1/256 for KITTI, 1 for .npy files in metres.
-    invalid: values, as the files hold them, that mean "no reading"; in the target this is 0. range: the depths to learn and
-    to measure. A reading outside of it counts as no reading; it is not clipped, for a wall at 12 m is not one at 10 m.
+    scale: metres per unit of the files, be they integer or not: 0.001 for millimetres, 1/256 for KITTI, 1 for metres.
+    invalid: values, as the files hold them, that mean "no reading", which is 0 in the target (float32).
+    range: the depths to learn and to measure. A reading outside of it counts as no reading; it is not clipped, for
+    a wall at 12 m is not one at 10 m.
 
-    The constructor reads the first depth map: where none of its readings lies in range, scale is wrong.
-    part splits one folder in two: "train" and "val" by val_fraction, decided by the name of each file.
+    The constructor opens one file, the first depth map: where none of its readings lies in range, scale is wrong.
+    part: "train" and "val" split one folder in two, val_fraction of it for "val", decided by the name of each file.
     """
 
     def __init__(
@@ -45,17 +45,13 @@ class DepthFolder(Dataset):
         self.range = range
         self.scale = scale
         self.invalid = tuple(invalid)
-        depth_folder = folder_in(root, depths, option="data.depths")
-        image_folder = folder_in(root, images, option="data.images")
-        depth_files = find_files(depth_folder, [depth_suffix], option="data.depth_suffix")
-        image_files = find_files(
-            image_folder,
-            image_suffixes,
-            option="data.image_suffixes",
-            without=set(depth_files.values()),  # images and depth maps may share a folder
-        )
-        options = "data.depths, data.depth_suffix or data.image_suffixes"
-        pairs = pair(image_files, depth_files, what="depth maps", where=depth_folder, options=options)
+        image_folder = folder_in(root, images, option="images")
+        depth_folder = folder_in(root, depths, option="depths")
+        depth_files = find_files(depth_folder, [depth_suffix], option="depth_suffix")
+        other_files = set(depth_files.values())  # images and depth maps may share a folder
+        image_files = find_files(image_folder, image_suffixes, option="image_suffixes", without=other_files)
+        options = "depths, depth_suffix or image_suffixes"
+        pairs = pair_up(image_files, depth_files, what="depth maps", where=depth_folder, options=options)
         self.pairs = take_part(pairs, part, val_fraction)
         self._check_scale(self.pairs[0].target)
 
@@ -78,6 +74,7 @@ class DepthFolder(Dataset):
         readings = depth[depth > 0]
         if readings.size and self._out_of_range(readings).all():
             raise UserError(
-                f"{file} reads {readings.min():.4g}..{readings.max():.4g} m with data.scale={self.scale}, all of it outside "
-                f"{self.range.min}..{self.range.max} m; set data.scale to the metres per unit of the file, or widen data.range"
+                f"{file} reads {readings.min():.4g}..{readings.max():.4g} m with data.scale={self.scale}, all of it "
+                f"outside {self.range.min}..{self.range.max} m; set data.scale to the metres per unit of the file, "
+                "or widen data.range"
             )

@@ -1,4 +1,4 @@
-"""Which files there are, and which belong together. Only names are looked at, no file is opened."""
+"""Which files there are, and which belong together. Only names are looked at; no file is opened."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Pair(NamedTuple):
-    """An image and what belongs to it: a file, or for a folder of classes the class index."""
+    """An image file and what belongs to it: another file or, in a folder of classes, the class index."""
 
     name: str
     image: str
@@ -27,17 +27,22 @@ class Pair(NamedTuple):
 
 
 def folder_in(root: str | os.PathLike[str], subfolder: str, *, option: str) -> Path:
-    """root/subfolder, which has to be there. The error names `option`, says what is there instead."""
+    """root/subfolder. Where it is missing, the error says what is there instead, and which option chooses among it."""
     root = Path(root).expanduser()
     if not root.is_dir():
-        raise UserError(f"data.root is {root.absolute()}, which is {_nature(root)}; set data.root to the folder of your data")
+        raise UserError(f"data.root={root} is {_nature(root)}; set data.root to the folder that holds your data")
     folder = root / subfolder
     if not folder.is_dir():
+        beside = ", ".join(subfolders(root)) or "no folders"
         raise UserError(
-            f"{folder.absolute()} is {_nature(folder)}; data.root holds {_some(subfolders(root))}: "
-            f"set {option} to the one you mean"
+            f"{option}={subfolder} is {_nature(folder)}; data.root={root} holds {beside}: set {option} to one of them"
         )
     return folder
+
+
+def subfolders(folder: Path) -> list[str]:
+    """The names of the visible folders directly below, sorted."""
+    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
 def find_files(
@@ -45,8 +50,8 @@ def find_files(
 ) -> dict[str, str]:
     """Every file below the folder whose name ends in a suffix (in any case): its name without that ending -> its path.
 
-    Names are relative to the folder and sorted. Hidden files and folders are left out, and so are the paths in `without`. Of
-    several suffixes that fit, the longest is taken off. Two files of one name are an error: which is meant?
+    Names are relative to the folder and sorted. Hidden files and folders are left out, and so are the paths in
+    `without`. Of several suffixes that fit, the longest is taken off. Two files of one name are an error.
     """
     endings = sorted((suffix.lower() for suffix in suffixes), key=len, reverse=True)
     found: dict[str, str] = {}
@@ -60,46 +65,47 @@ def find_files(
             raise UserError(f"{found[name]} and {path} share the name {name}; keep one of them, or narrow {option}")
         found[name] = path
     if not found:
-        raise UserError(f"{folder.absolute()} holds no file that ends in {', '.join(endings)}; put files there, or set {option}")
+        raise UserError(f"{folder} holds no file that ends in {' or '.join(endings)}; put files there, or set {option}")
     return found
 
 
-def subfolders(folder: Path) -> list[str]:
-    """The names of the visible folders directly below, sorted."""
-    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+def pair_up(
+    images: Mapping[str, str], targets: Mapping[str, str], *, what: str, where: Path, options: str
+) -> list[Pair]:
+    """Images and targets of the same name, in the images' order.
 
-
-def pair(images: Mapping[str, str], targets: Mapping[str, str], *, what: str, where: Path, options: str) -> list[Pair]:
-    """Images and targets of the same name, in the images' order. An image without a target is an error; a target without an
-    image is only mentioned. `what` is a target in the plural, `options` what may mend a mismatch.
+    An image without a target is an error; a target without an image is mentioned in the log. `what` names the targets,
+    in the plural; `options` are those that may mend a mismatch.
     """
     alone = [name for name in images if name not in targets]
     if alone:
         raise UserError(
-            f"{len(alone)} of {len(images)} images have no counterpart among the {len(targets)} {what} of {where.absolute()}, "
-            f"such as {_some(alone)} (there are {what} for {_some(targets)}); complete the {what}, or set {options}"
+            f"{len(alone)} of {len(images)} images have no partner among the {what} in {where}, such as {_some(alone)} "
+            f"(there are {what} for {_some(targets)}); complete the {what}, or set {options}"
         )
     spare = [name for name in targets if name not in images]
     if spare:
-        log.warning("%d %s of %s have no image and are left out, such as %s", len(spare), what, where, _some(spare))
+        log.warning("%d of the %s in %s have no image, such as %s", len(spare), what, where, _some(spare))
     return [Pair(name, image, targets[name]) for name, image in images.items()]
 
 
 def take_part(pairs: Sequence[Pair], part: Part, val_fraction: float) -> list[Pair]:
     """All pairs, or the share set aside for validation, or the others.
 
-    A hash of its name alone decides where an item goes: files that are added later move no other. Frames of one video are
-    near copies of each other: keep those apart by hand, with a folder for each part.
+    A hash of its name alone decides where a pair goes: files that are added later move no other. Frames of one video
+    are near copies of each other: keep those apart by hand, in a folder for each part.
     """
     if part not in ("all", "train", "val"):
         raise UserError(f"part is {part!r}; wanted is all, train or val")
+    if not 0 < val_fraction < 1:
+        raise UserError(f"val_fraction is {val_fraction}; wanted is a share between 0 and 1, such as 0.1")
     if part == "all":
         return list(pairs)
-    if not 0 < val_fraction < 1:
-        raise UserError(f"val_fraction is {val_fraction}; wanted is a share of the images between 0 and 1, such as 0.1")
-    chosen = [item for item in pairs if (_share(item.name) < val_fraction) == (part == "val")]
+    chosen = [pair for pair in pairs if (_share(pair.name) < val_fraction) == (part == "val")]
     if not chosen:
-        raise UserError(f"with val_fraction={val_fraction} none of the {len(pairs)} images is in part={part}; change val_fraction")
+        raise UserError(
+            f"part={part} with val_fraction={val_fraction} holds none of the {len(pairs)} images; change val_fraction"
+        )
     return chosen
 
 
@@ -109,7 +115,7 @@ def _share(name: str) -> float:
 
 
 def _visible_files(folder: Path) -> Iterator[str]:
-    """The files below the folder, as paths relative to it with forward slashes."""
+    """The files below the folder, relative to it, with forward slashes."""
     for directory, folders, files in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
         inside = Path(directory).relative_to(folder).as_posix()
@@ -121,8 +127,7 @@ def _nature(path: Path) -> str:
     return "not a folder" if path.exists() else "not there"
 
 
-def _some(names: Iterable[str], nothing: str = "nothing") -> str:
+def _some(names: Iterable[str]) -> str:
     """The first few, for a message."""
     names = list(names)
-    shown = ", ".join(names[:3]) or nothing
-    return f"{shown}, ..." if len(names) > 3 else shown
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

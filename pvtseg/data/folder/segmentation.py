@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from torch.utils.data import Dataset
 
-from pvtseg.data.folder.listing import IMAGE_SUFFIXES, Part, find_files, folder_in, pair, take_part
+from pvtseg.data.folder.listing import IMAGE_SUFFIXES, Part, find_files, folder_in, pair_up, take_part
 from pvtseg.data.labels import Labels
-from pvtseg.data.reading import read_image, read_mask
+from pvtseg.data.reading import check_same_size, read_image, read_mask
 from pvtseg.interfaces import Sample, UserError
 
 UNKNOWN = np.iinfo(np.int32).min  # stands in the table for raw values that mean nothing
 
 
 class SegmentationFolder(Dataset):
-    """root/images/**/NAME.jpg with root/masks/**/NAME + mask_suffix. -> image (H, W, 3) uint8, target (H, W) class indices.
+    """root/images/**/NAME.jpg with root/masks/**/NAME + mask_suffix. -> image (H, W, 3) uint8, target (H, W) classes.
 
-    An image suffix is everything that follows the name: image_suffixes=("_leftImg8bit.png",) and
+    An image suffix is everything that follows the name: image_suffixes=["_leftImg8bit.png"] and
     mask_suffix="_gtFine_labelIds.png" read Cityscapes.
 
-    label_map says what each raw value of the masks means: a class index, or "ignore". When given it is complete. Without it the
-    values 0..num_classes-1 are the classes themselves, and ignore_index is ignored. A mask with any other value is an error, which
-    names the value: nothing is dropped unsaid. Masks of 0 and 255 for two classes therefore want {0: 0, 255: 1}, for 255 is
-    also the usual ignore_index.
+    label_map says what each raw value of the masks means: a class index, or "ignore". When given it is complete.
+    Without it the values 0..num_classes-1 are the classes themselves, and ignore_index is ignored. Any other value is
+    an error that names the mask and the value. So masks of 0 and 255 for two classes want {0: 0, 255: 1}, because
+    255 is also the usual ignore_index.
 
-    part splits one folder in two: "train" and "val" by val_fraction, decided by the name of each file.
+    part: "train" and "val" split one folder in two, val_fraction of it for "val", decided by the name of each file.
     """
 
     def __init__(
@@ -45,17 +45,13 @@ class SegmentationFolder(Dataset):
     ) -> None:
         self.labels = labels
         self.values = LabelValues(labels, label_map)
-        mask_folder = folder_in(root, masks, option="data.masks")
-        image_folder = folder_in(root, images, option="data.images")
-        mask_files = find_files(mask_folder, [mask_suffix], option="data.mask_suffix")
-        image_files = find_files(
-            image_folder,
-            image_suffixes,
-            option="data.image_suffixes",
-            without=set(mask_files.values()),  # images and masks may share a folder
-        )
-        options = "data.masks, data.mask_suffix or data.image_suffixes"
-        pairs = pair(image_files, mask_files, what="masks", where=mask_folder, options=options)
+        image_folder = folder_in(root, images, option="images")
+        mask_folder = folder_in(root, masks, option="masks")
+        mask_files = find_files(mask_folder, [mask_suffix], option="mask_suffix")
+        other_files = set(mask_files.values())  # images and masks may share a folder
+        image_files = find_files(image_folder, image_suffixes, option="image_suffixes", without=other_files)
+        options = "masks, mask_suffix or image_suffixes"
+        pairs = pair_up(image_files, mask_files, what="masks", where=mask_folder, options=options)
         self.pairs = take_part(pairs, part, val_fraction)
 
     def __len__(self) -> int:
@@ -76,12 +72,11 @@ class LabelValues:
     """
 
     def __init__(self, labels: Labels, label_map: Mapping[int | str, int | str] | None = None) -> None:
-        self.labels = labels
+        self.ignore_index = labels.ignore_index
         self.meaning = _own_meaning(labels) if label_map is None else _mapped_meaning(labels, label_map)
-        self.table = np.full(max(256, max(self.meaning) + 1), UNKNOWN, dtype=np.int32)
+        self.table = np.full(max(256, max(self.meaning) + 1), UNKNOWN, dtype=np.int32)  # 256: any uint8 has its place
         self.table[list(self.meaning)] = list(self.meaning.values())
-        # The narrowest type that holds every class and ignore_index: masks are moved about a lot.
-        self.dtype = np.result_type(np.min_scalar_type(labels.num_classes - 1), np.min_scalar_type(labels.ignore_index))
+        self.dtype = _narrowest_type(labels.num_classes - 1, labels.ignore_index)
 
     def to_classes(self, raw: np.ndarray, file: str) -> np.ndarray:
         """(H, W) raw values -> (H, W) class indices. A value that means nothing is a UserError naming `file`."""
@@ -93,65 +88,60 @@ class LabelValues:
         return target.astype(self.dtype)
 
     def _unknown_values(self, raw: np.ndarray, file: str) -> UserError:
-        values, counts = np.unique(raw, return_counts=True)
-        unknown = [(value, count) for value, count in zip(values.tolist(), counts.tolist()) if value not in self.meaning]
-        shown = ", ".join(f"{value} ({count} pixels)" for value, count in unknown[:5])
-        more = f" and {len(unknown) - 5} more values" if len(unknown) > 5 else ""
+        counts = dict(zip(*(array.tolist() for array in np.unique(raw, return_counts=True)), strict=True))
+        unknown = {value: count for value, count in counts.items() if value not in self.meaning}
+        shown = ", ".join(f"{value} ({count} pixels)" for value, count in list(unknown.items())[:5])
+        more = f" and {len(unknown) - 5} values more" if len(unknown) > 5 else ""
         return UserError(
-            f"{file} holds {shown}{more}, where {_ranges(self.meaning)} are known (ignore_index is {self.labels.ignore_index}); "
-            f"say what each value means with data.label_map, such as {{{unknown[0][0]}: ignore}}, or name every class in "
-            "data.labels.names"
-        )
-
-
-def check_same_size(image: np.ndarray, image_file: str, target: np.ndarray, target_file: str) -> None:
-    """Raises UserError naming both files unless the image and what belongs to it have one height and width."""
-    if image.shape[:2] != target.shape[:2]:
-        (height, width), (other_height, other_width) = image.shape[:2], target.shape[:2]
-        raise UserError(
-            f"{image_file} is {height} high and {width} wide but {target_file} is {other_height} by {other_width}; wanted is one size: "
-            "export the pair anew, or take it out of the data set"
+            f"{file} holds {shown}{more}; known are {_ranges(self.meaning)} (ignore_index is {self.ignore_index}): "
+            f"say what each value means with data.label_map, such as {{{next(iter(unknown))}: ignore}}, "
+            "or name every class in data.labels.names"
         )
 
 
 def _own_meaning(labels: Labels) -> dict[int, int]:
-    meaning = {value: value for value in range(labels.num_classes)}
-    if labels.ignore_index >= 0:
-        meaning[labels.ignore_index] = labels.ignore_index
-    return meaning
+    classes = {index: index for index in range(labels.num_classes)}
+    return classes if labels.ignore_index < 0 else {**classes, labels.ignore_index: labels.ignore_index}
 
 
 def _mapped_meaning(labels: Labels, label_map: Mapping[int | str, int | str]) -> dict[int, int]:
     if not label_map:
         raise UserError("data.label_map is empty; leave it out, or list every raw value of the masks")
-    meaning = {}
+    meaning: dict[int, int] = {}
     for key, wanted in label_map.items():
-        raw = _integer(key)
+        raw = _whole_number(key)
         if raw is None or not 0 <= raw <= 65535:
             raise UserError(f"data.label_map lists the raw value {key!r}; wanted is a whole number in 0..65535")
-        label = labels.ignore_index if wanted == "ignore" else _integer(wanted)
-        if label is None or (wanted != "ignore" and not 0 <= label < labels.num_classes):
+        label = _whole_number(wanted)
+        if wanted == "ignore":
+            label = labels.ignore_index
+        elif label is None or not 0 <= label < labels.num_classes:
             raise UserError(
-                f"data.label_map sends {raw} to {wanted!r}; wanted is a class in 0..{labels.num_classes - 1} or ignore: "
-                "correct it, or name more classes in data.labels.names"
+                f"data.label_map sends {raw} to {wanted!r}; wanted is ignore or a class in "
+                f"0..{labels.num_classes - 1}: correct it, or name more classes in data.labels.names"
             )
         if meaning.setdefault(raw, label) != label:
             raise UserError(f"data.label_map lists the raw value {raw} twice, with different meanings; keep one")
     return meaning
 
 
-def _integer(value: int | str) -> int | None:
-    """A whole number that YAML or the command line may have handed over as text; None for anything else."""
-    if isinstance(value, bool):
-        return None
-    try:
-        return int(value) if isinstance(value, str) or int(value) == value else None
-    except (TypeError, ValueError):
-        return None
+def _whole_number(value: object) -> int | None:
+    """A number that YAML or the command line may hand over as text; None for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
+        return int(value)
+    return None
 
 
-def _ranges(values: Mapping[int, int]) -> str:
-    """Whole numbers, briefly: {0, 1, 2, 255} -> "0..2, 255"."""
+def _narrowest_type(*values: int) -> np.dtype:
+    """For masks, which are moved about a lot. Of the types that torch knows all operations for."""
+    limits = [np.iinfo(dtype) for dtype in (np.uint8, np.int16, np.int32)]
+    return next(limit.dtype for limit in limits if limit.min <= min(values) and max(values) <= limit.max)
+
+
+def _ranges(values: Iterable[int]) -> str:
+    """Whole numbers, briefly: 0, 1, 2, 255 -> "0..2, 255"."""
     runs: list[list[int]] = []
     for value in sorted(values):
         if runs and value == runs[-1][-1] + 1:

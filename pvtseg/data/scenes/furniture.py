@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -27,19 +28,19 @@ class Dice:
     """Draws from one generator; nothing here but its raw doubles, so that every machine draws the same."""
 
     def __init__(self, generator: np.random.Generator):
-        self.generator = generator
+        self.draws = chain.from_iterable(iter(lambda: generator.random(512).tolist(), None))  # by the block: much faster
 
     def between(self, low: float, high: float) -> float:
         """A number from low to high; written out, because a C library may fuse the product into the sum."""
-        return low + (high - low) * self.generator.random()
+        return low + (high - low) * next(self.draws)
 
     def chance(self, probability: float) -> bool:
         """Whether something happens that happens this often."""
-        return self.generator.random() < probability
+        return next(self.draws) < probability
 
     def below(self, count: int) -> int:
         """A whole number from 0 to count - 1."""
-        return int(self.generator.random() * count)
+        return int(next(self.draws) * count)
 
     def one_of(self, choices: tuple):
         """Any of the choices."""

@@ -18,27 +18,26 @@ def cells(u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 def speckle(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """One independent number in 0..1 for each unit cell: the tone of a plank, of a tile."""
-    return np.take(_white(), cells(u, v))
+    return _white().take(cells(u, v))
 
 
 def clouds(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Smooth noise in about -1..1 with features from 2 to 32 cells: plaster, fabric, grain, leaves."""
-    return np.take(_clouds(), cells(u, v))
+    return _clouds().take(cells(u, v))
 
 
 def hills(u: np.ndarray) -> np.ndarray:
     """A skyline in about -1..1 over one coordinate."""
     start = np.floor(u)
     cell = start.astype(np.int32)
-    here, there = np.take(_clouds(), cell & (SIDE - 1)), np.take(_clouds(), (cell + 1) & (SIDE - 1))
+    here, there = (_clouds().take(index & (SIDE - 1)) for index in (cell, cell + 1))
     return here + (there - here) * (u - start)
 
 
-def grain(height: int, width: int, generator: np.random.Generator) -> np.ndarray:
-    """The noise of a sensor, (height, width, 3), standard deviation about 1: a window into a table, anywhere."""
-    top, left = (int(start) for start in generator.integers(0, SIDE, 2))
+def grain(height: int, width: int, top: int, left: int) -> np.ndarray:
+    """The noise of a sensor, (height, width, 3), standard deviation about 1: a window into a table, from (top, left)."""
     rows, columns = (top + np.arange(height)) % SIDE, (left + np.arange(width)) % SIDE
-    return np.take(np.take(_grain(), rows, axis=0), columns, axis=1)
+    return _grain().take(rows, axis=0).take(columns, axis=1)
 
 
 @lru_cache(maxsize=1)

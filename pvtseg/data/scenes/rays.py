@@ -73,13 +73,13 @@ class Frame:
         """Directions of the room (3, n) as the thing sees them."""
         cosine, sine = self.facing
         x, y, z = vectors
-        return np.stack((cosine * x + sine * y, cosine * y - sine * x, z))
+        return np.array((cosine * x + sine * y, cosine * y - sine * x, z))
 
     def outward(self, vectors: np.ndarray) -> np.ndarray:
         """Directions of the thing (3, n) as the room sees them."""
         cosine, sine = self.facing
         x, y, z = vectors
-        return np.stack((cosine * x - sine * y, sine * x + cosine * y, z))
+        return np.array((cosine * x - sine * y, sine * x + cosine * y, z))
 
     def points_inward(self, points: np.ndarray) -> np.ndarray:
         """Points of the room (3, n) in the thing's own coordinates."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from .furniture import Dice
 from .materials import paint
-from .noise import grain
+from .noise import SIDE, grain
 from .rays import Rays, column, dot
 from .room import ACROSS, CEILING, FLOOR, Room
 from .tracing import Hits, Stage, covered, panel_coordinates
@@ -27,7 +28,7 @@ def image_plane(room: Room, height: int, width: int) -> tuple[np.ndarray, np.nda
     return np.tile(x, height), np.repeat(y, width)
 
 
-def photograph(stage: Stage, hits: Hits, height: int, width: int, generator: np.random.Generator) -> np.ndarray:
+def photograph(stage: Stage, hits: Hits, height: int, width: int, dice: Dice) -> np.ndarray:
     """The picture (H, W, 3) uint8 that belongs to the hits of every pixel's middle."""
     room = stage.room
     light = shade(stage, hits)
@@ -42,7 +43,7 @@ def photograph(stage: Stage, hits: Hits, height: int, width: int, generator: np.
         a, b, c = np.split(develop(shade(stage, stage.trace(fine_x, fine_y)), exposure), 3, axis=1)
         colours[:, edges] = ((colours.take(edges, axis=1) + a) + (b + c)) * np.float32(0.25)
     picture = np.ascontiguousarray(colours.T).reshape(height, width, 3) * np.float32(255)
-    picture += grain(height, width, generator) * np.float32(2.2)
+    picture += grain(height, width, dice.below(SIDE), dice.below(SIDE)) * np.float32(2.2)
     return np.clip(picture + np.float32(0.5), 0, 255).astype(np.uint8)
 
 
@@ -104,7 +105,7 @@ def appearance(stage: Stage, number: int, points: np.ndarray) -> tuple[np.ndarra
         u, v = points[1 if face < 2 else 0], points[1 if face >= FLOOR else 2]
     inward = [0.0, 0.0, 0.0]
     inward[face // 2] = -1.0 if face % 2 else 1.0
-    return surface.material(np.stack((u, v, np.zeros_like(u)))), column(tuple(inward))
+    return surface.material(np.array((u, v, np.zeros_like(u)))), column(tuple(inward))
 
 
 def illuminate(stage: Stage, points: np.ndarray, normal: np.ndarray) -> np.ndarray:

@@ -97,17 +97,21 @@ def furnish(dice: Dice, kind: str, aspect: float, others: int) -> Room | None:
 
     `aspect` is the image's width over its height. None if the thing, or a camera before it, found no place.
     """
+    rest = tuple(other for other in MAKERS if other != kind)
     size = (dice.between(4.0, 6.4), dice.between(4.0, 6.4), dice.between(2.4, 2.9))
     panels = hang(dice, size)
-    star = stand(dice, MAKERS[kind](dice), size, panels)
+    piece = MAKERS[kind](dice)
+    places = (stand(dice, piece, size) for _ in range(10))
+    star = next((place for place in places if not hides(place, panels, size)), None)
     camera = star and look(dice, star, size, aspect)
     if camera is None:
         return None
     things = [star]
     for _ in range(others):
-        extra = dice.one_of(tuple(MAKERS))
-        thing = None if extra == kind else stand(dice, MAKERS[extra](dice), size, panels, tries=3)
-        if thing and clear_of(camera, thing, star) and all(apart(thing, other) for other in things):
+        extra = dice.one_of(rest)
+        thing = stand(dice, MAKERS[extra](dice), size)
+        free = clear_of(camera, thing, star) and all(apart(thing, other) for other in things)
+        if free and not hides(thing, panels, size):
             things.append(thing)
     if dice.chance(0.85):
         panels.append(lay_rug(dice, size, star))
@@ -211,19 +215,13 @@ def with_horizon(panel: Panel, eye_height: float) -> Panel:
     return Panel(panel.kind, panel.face, panel.centre, panel.half, view)
 
 
-def stand(dice: Dice, piece: Piece, size: Point, panels: list[Panel], tries: int = 10) -> Thing | None:
+def stand(dice: Dice, piece: Piece, size: Point) -> Thing:
     """A place for a piece: sofas and cupboards with their backs to a wall, the rest anywhere, at any angle."""
-    for _ in range(tries):
-        if piece.kind in ("sofa", "cupboard"):
-            thing = against_wall(dice, piece, size)
-        else:
-            facing = unit((dice.between(-1, 1), dice.between(0, 1) + 1e-6, 0.0))[:2]
-            margin = reach(piece) + 0.1
-            spot = (dice.between(margin, size[0] - margin), dice.between(margin, size[1] - margin), 0.0)
-            thing = Thing(piece, Frame(spot, facing))
-        if not any(covers(thing, panel, size) for panel in panels):
-            return thing
-    return None
+    if piece.kind in ("sofa", "cupboard"):
+        return against_wall(dice, piece, size)
+    facing = unit((dice.between(-1, 1), dice.between(0, 1) + 1e-6, 0.0))[:2]
+    margin = reach(piece) + 0.1
+    return Thing(piece, Frame((dice.between(margin, size[0] - margin), dice.between(margin, size[1] - margin), 0.0), facing))
 
 
 def against_wall(dice: Dice, piece: Piece, size: Point) -> Thing:
@@ -255,14 +253,16 @@ def apart(thing: Thing, other: Thing) -> bool:
     return distance(thing.frame.position, other.frame.position) > reach(thing.piece) + reach(other.piece) + 0.05
 
 
-def covers(thing: Thing, panel: Panel, size: Point) -> bool:
+def hides(thing: Thing, panels: list[Panel], size: Point) -> bool:
     """Whether a thing stands right in front of a door, or is so tall that it hides a window or picture behind it."""
-    if panel.face >= FLOOR or thing.piece.height < panel.centre[1] - panel.half[1]:
-        return False
-    axis, position = panel.face // 2, thing.frame.position
-    wall = size[axis] if panel.face % 2 else 0.0
-    near = abs(position[axis] - wall) < reach(thing.piece) + 0.2
-    return near and abs(position[1 - axis] - panel.centre[0]) < thing.piece.half[0] + panel.half[0]
+    position, near, height = thing.frame.position, reach(thing.piece) + 0.2, thing.piece.height
+    gaps = (position[0], size[0] - position[0], position[1], size[1] - position[1])
+    return any(
+        gaps[panel.face] < near
+        and height > panel.centre[1] - panel.half[1]
+        and abs(position[1 - panel.face // 2] - panel.centre[0]) < thing.piece.half[0] + panel.half[0]
+        for panel in panels
+    )
 
 
 def look(dice: Dice, star: Thing, size: Point, aspect: float) -> Camera | None:
@@ -272,7 +272,7 @@ def look(dice: Dice, star: Thing, size: Point, aspect: float) -> Camera | None:
     piece, spot, (cosine, sine) = star.piece, star.frame.position, star.frame.facing
     best, deepest = None, 0.0
     for _ in range(16):
-        away = math.sqrt(face_area(piece) / (dice.between(0.04, 0.1) * 4 * half[0] * half[1]))
+        away = math.sqrt(face_area(piece) / (dice.between(0.05, 0.12) * 4 * half[0] * half[1]))
         away = min(max(away, reach(piece) + 0.9), 4.8)
         x, y, _ = unit((dice.between(-1, 1), dice.between(-1, 1) + 1e-6, 0.0))
         eye = (spot[0] + away * x, spot[1] + away * y)

@@ -33,7 +33,7 @@ class Box:
         x, y, z = extent
         along_x, along_z = (x >= y) & (x >= z), (z > x) & (z >= y)
         sign = np.where(offset < 0, np.float32(-1), np.float32(1))
-        return sign * np.stack((along_x, ~(along_x | along_z), along_z))
+        return sign * np.array((along_x, ~(along_x | along_z), along_z))
 
     @property
     def bounds(self) -> tuple[Point, Point]:
@@ -106,11 +106,11 @@ class Frustum:
     def normal(self, points: np.ndarray) -> np.ndarray:
         """The outward unit normals at points (3, n) of the surface, on the lids and on the side."""
         x, y, z = points - column((self.x, self.y, self.base))
-        side = np.stack((x, y, -self.slope * np.sqrt(x * x + y * y)))
+        side = np.array((x, y, -self.slope * np.sqrt(x * x + y * y)))
         side /= np.sqrt(dot(side, side)) + np.float32(1e-9)
         on_top, on_bottom = z > np.float32(self.height - 1e-3), z < np.float32(1e-3)
         lid = np.where(on_top, np.float32(1), np.where(on_bottom, np.float32(-1), np.float32(0)))
-        return np.where(lid == 0, side, np.stack((lid * 0, lid * 0, lid)))
+        return np.where(lid == 0, side, np.array((lid * 0, lid * 0, lid)))
 
     @property
     def bounds(self) -> tuple[Point, Point]:
@@ -127,10 +127,9 @@ Shape = Box | Ellipsoid | Frustum
 
 def _roots(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The two t with a t² + 2 b t + c = 0, (n,) and (n,), in order when a > 0; nan, which no comparison likes, if none."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        root = np.sqrt(b * b - a * c)
-        scale = np.float32(-1) / a
-        return (b + root) * scale, (b - root) * scale
+    root = np.sqrt(b * b - a * c)
+    scale = np.float32(-1) / a
+    return (b + root) * scale, (b - root) * scale
 
 
 def _around(centre: Point, half: Point) -> tuple[Point, Point]:

@@ -13,10 +13,10 @@ from pvtseg.data.transforms.sizes import as_size
 
 
 class ClassificationTraining(Pipeline):
-    """Crops a random part of the image, resizes it to `size`, flips it, changes its colours. The target stays as it is.
+    """Crops a random part of the image, resizes it to `size`, flips it, changes its colours. The target is left alone.
 
-    scale: the share of the image's area that a crop covers. ratio: its width / height. color_jitter: how far brightness,
-    contrast and saturation move from 1, in either direction. Resampled bicubic, and by area means where the crop shrinks.
+    scale: the share of the image's area that a crop covers. ratio: its width / height. color_jitter: how far
+    brightness, contrast and saturation move from 1, either way. Resampled bicubic, or by area where the crop shrinks.
     extra: steps of albumentations of your own, at the end.
     """
 

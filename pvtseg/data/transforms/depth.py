@@ -14,13 +14,15 @@ from pvtseg.data.transforms.sizes import as_size
 class DepthTraining(Pipeline):
     """Crop, flip, change the colours. image (H, W, 3) uint8, target (H, W) float32 metres -> both at exactly `size`.
 
-    The image is never scaled: an object that looks twice as large is half as far away, and the depths would have to
-    follow. Images smaller than `size` (height, width) are padded at the bottom and on the right, with black and with
-    depth 0: no reading. brightness and contrast are shares of the full range, gamma is in percent, hue in OpenCV's steps of
-    two degrees, saturation and value in 255ths; each of the three colour changes happens with `color_rate`.
+    The image is never scaled: what looks twice as large is half as far away, so the depths would have to follow.
+    Images smaller than `size` (height, width) are padded at the bottom and on the right, with black and with depth 0:
+    no reading.
 
-    cut_depth_rate: how often VerticalCutDepth shows the model a strip of the answer. Off unless asked for: it helps on NYU,
-    and others found that it hurts on their data. max_depth: metres that show as white in such a strip.
+    brightness, contrast: up to this share, either way. gamma: the range, in percent. hue, saturation, value: up to so
+    many steps of OpenCV's, either way (180, 255 and 255 make the whole). color_rate: how often brightness and contrast,
+    gamma, and the other three change.
+    cut_depth_rate: how often VerticalCutDepth shows the model a strip of the answer. Off unless asked for: it helps on
+    NYU depth, and others found that it hurts on their data. max_depth: the metres that are white in such a strip.
     extra: steps of albumentations of your own, at the end.
     """
 

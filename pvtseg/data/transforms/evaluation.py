@@ -1,7 +1,7 @@
-"""The image that a model is asked about: resized as a protocol says, and nothing else. Answers go back to the target's size.
+"""The image that a model is asked about, resized as a protocol says. Its answers go back to the target's own size.
 
-Published numbers hang on the resampling: mmsegmentation resizes with OpenCV, which takes two pixels whatever the scale;
-torchvision, timm and Hugging Face processors resize with Pillow, which averages all pixels that shrink into one.
+Published numbers hang on the resampling: mmsegmentation's on OpenCV's, those of torchvision, timm and Hugging Face's
+processors on Pillow's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from pvtseg.data.transforms.sizes import as_size, fitting_scale
+from pvtseg.data.transforms.sizes import as_size, fitting_scale, scaled
 from pvtseg.interfaces import UserError
 
 Interpolation = Literal["bilinear", "bicubic"]
@@ -32,17 +32,17 @@ class Resize:
 
     def __init__(self, size: int | Sequence[int], *, interpolation: Interpolation = "bilinear") -> None:
         self.size = as_size(size)
-        self.interpolation = interpolation
+        self.resampling = _resampling(interpolation)
 
     def __call__(self, *, image: np.ndarray) -> dict[str, Any]:
-        return {"image": resize(image, self.size, self.interpolation)}
+        return {"image": _resize_by_area(image, self.size, self.resampling)}
 
 
 class KeepRatio:
     """Fits the image into the frame `base_size` (long, short) and keeps its aspect.
 
-    align: afterwards each side is stretched up to a multiple of it, which the published SegFormer numbers were measured with
-    (32); None leaves the sides as they are. Resampled with OpenCV, as mmsegmentation does.
+    align: afterwards each side is stretched up to a multiple of it; the published SegFormer numbers were measured with
+    32. None leaves the sides as they are. Resampled with OpenCV, as mmsegmentation does.
     """
 
     def __init__(self, base_size: Sequence[int], *, align: int | None = None) -> None:
@@ -50,16 +50,15 @@ class KeepRatio:
         self.align = align or 1
 
     def __call__(self, *, image: np.ndarray) -> dict[str, Any]:
-        height, width = image.shape[:2]
-        scale = fitting_scale((height, width), self.base_size)
-        image = _resize_by_two_pixels(image, (int(height * scale + 0.5), int(width * scale + 0.5)))
+        size = image.shape[:2]
+        image = _resize_by_two_pixels(image, scaled(size, fitting_scale(size, self.base_size)))
         # A second pass, and not one to the final size, because the published numbers were measured so.
         image = _resize_by_two_pixels(image, [math.ceil(side / self.align) * self.align for side in image.shape[:2]])
         return {"image": image}
 
 
 class ResizeCenterCrop:
-    """The protocol of ImageNet: shrink until a centre crop of `size` keeps `crop_pct` of the shorter side.
+    """The protocol of ImageNet: shrinks the image until `size`, cut from its centre, is `crop_pct` of the shorter side.
 
     PVTv2's authors use 0.875, timm 0.9; the published accuracies differ by it.
     """
@@ -68,13 +67,13 @@ class ResizeCenterCrop:
         self, size: int | Sequence[int], *, crop_pct: float = 0.875, interpolation: Interpolation = "bicubic"
     ) -> None:
         if not 0 < crop_pct <= 1:
-            raise UserError(f"crop_pct is {crop_pct}; wanted is a share of the shorter side between 0 and 1, such as 0.875")
+            raise UserError(f"crop_pct is {crop_pct}; wanted is a share of the shorter side in 0..1, such as 0.875")
         self.size = as_size(size)
         self.crop_pct = crop_pct
-        self.interpolation = interpolation
+        self.resampling = _resampling(interpolation)
 
     def __call__(self, *, image: np.ndarray) -> dict[str, Any]:
-        image = resize(image, self._covering_size(image.shape[:2]), self.interpolation)
+        image = _resize_by_area(image, self._covering_size(image.shape[:2]), self.resampling)
         (height, width), (crop_height, crop_width) = image.shape[:2], self.size
         top, left = round((height - crop_height) / 2), round((width - crop_width) / 2)
         return {"image": image[top : top + crop_height, left : left + crop_width]}
@@ -88,16 +87,23 @@ class ResizeCenterCrop:
         return int(least_width * height / width), least_width
 
 
-def resize(image: np.ndarray, size: Sequence[int], interpolation: Interpolation) -> np.ndarray:
-    """(H, W, 3) uint8 -> `size` (height, width), with Pillow, which averages when it shrinks."""
+def _resampling(interpolation: str) -> Image.Resampling:
+    known = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+    if interpolation not in known:
+        raise UserError(f"interpolation is {interpolation!r}; wanted is {' or '.join(known)}")
+    return known[interpolation]
+
+
+def _resize_by_area(image: np.ndarray, size: Sequence[int], resampling: Image.Resampling) -> np.ndarray:
+    """With Pillow, which averages all pixels that shrink into one."""
     if image.shape[:2] == tuple(size):
         return image
-    resample = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}[interpolation]
     height, width = size
-    return np.array(Image.fromarray(image).resize((width, height), resample))
+    return np.array(Image.fromarray(image).resize((width, height), resampling))
 
 
 def _resize_by_two_pixels(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """With OpenCV, which takes the two nearest pixels along each side whatever the scale."""
     if image.shape[:2] == tuple(size):
         return image
     height, width = size

@@ -12,7 +12,7 @@ import numpy as np
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or the import asks the network for a newer release
 
-import albumentations as A  # noqa: E402
+import albumentations as A
 
 
 class Pipeline(ABC):

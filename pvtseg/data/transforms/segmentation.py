@@ -1,4 +1,4 @@
-"""The training recipe of SegFormer (https://arxiv.org/abs/2105.15203, section 4.1), as mmsegmentation made it common."""
+"""The training recipe of SegFormer (https://arxiv.org/abs/2105.15203, section 4.1), common since mmsegmentation."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ import cv2
 import numpy as np
 
 from pvtseg.data.transforms.pipeline import A, Pipeline
-from pvtseg.data.transforms.sizes import as_size, fitting_scale
+from pvtseg.data.transforms.sizes import as_size, fitting_scale, scaled
 
 # The recipe pads with 0, and does it after normalising, where 0 is the mean colour of ImageNet.
 MEAN_COLOR = (124, 116, 104)
+LEVELS = np.arange(256, dtype=np.uint8)
 
 
 class SegmentationTraining(Pipeline):
     """Scale, crop, flip, distort the colours, pad. image (H, W, 3) uint8, target (H, W) -> both at exactly `size`.
 
-    size: (height, width) of the crop. base_size: (long, short), the frame into which the image fits at ratio 1; None takes
-    the image's own size. cat_max_ratio: how much of a crop's labelled pixels one class may cover. Padding, at the bottom and
-    on the right, is `fill` in the image and ignore_index in the target. extra: steps of albumentations of your own,
-    before the padding.
+    size: (height, width) of the crop. base_size: (long, short), the frame that the image fits into at ratio 1; None
+    takes the image's own size. cat_max_ratio: which share of a crop's labelled pixels one class may not reach; 1 takes
+    any crop. Padding, at the bottom and on the right, is `fill` in the image and ignore_index in the target.
+    extra: steps of albumentations of your own, before the padding.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class SegmentationTraining(Pipeline):
 
 
 class RandomRatio(A.DualTransform):
-    """Scales by a random ratio and keeps the aspect. The ratio multiplies the frame `base_size`, or the image's own size."""
+    """Scales by a random ratio, which multiplies the frame `base_size` or the image's own size. Keeps the aspect."""
 
     def __init__(self, base_size: Sequence[int] | None, ratio_range: Sequence[float]) -> None:
         super().__init__(p=1.0)
@@ -63,12 +64,12 @@ class RandomRatio(A.DualTransform):
         self.ratio_range = ratio_range
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
-        height, width = params["shape"][:2]
+        size = params["shape"][:2]
         scale = self.py_random.uniform(*self.ratio_range)
         if self.base_size is not None:
             # The frame is cut to whole pixels before the image is fitted in, as mmsegmentation does.
-            scale = fitting_scale((height, width), [int(side * scale) for side in self.base_size])
-        return {"new_size": (max(int(width * scale + 0.5), 1), max(int(height * scale + 0.5), 1))}
+            scale = fitting_scale(size, [int(side * scale) for side in self.base_size])
+        return {"new_size": scaled(size, scale)[::-1]}  # OpenCV wants (width, height)
 
     def apply(self, img: np.ndarray, new_size: tuple[int, int], **_: Any) -> np.ndarray:
         return cv2.resize(img, new_size, interpolation=cv2.INTER_LINEAR)
@@ -80,7 +81,7 @@ class RandomRatio(A.DualTransform):
 class RandomVariedCrop(A.DualTransform):
     """A random crop, drawn again (ten times at most) while one class covers too much of it.
 
-    A crop will do when it shows more than one class and none of them covers `cat_max_ratio` of the labelled pixels or more.
+    A crop will do when it shows more than one class and none covers `cat_max_ratio` of the labelled pixels or more.
     A side of the image that is shorter than the crop is left whole.
     """
 
@@ -112,8 +113,10 @@ class RandomVariedCrop(A.DualTransform):
         return mask[window]
 
     def _window(self, shape: Sequence[int]) -> tuple[slice, slice]:
-        starts = [self.py_random.randint(0, max(side - wanted, 0)) for side, wanted in zip(shape, self.size, strict=True)]
-        return tuple(slice(start, start + wanted) for start, wanted in zip(starts, self.size, strict=True))
+        (height, width), (crop_height, crop_width) = shape, self.size
+        top = self.py_random.randint(0, max(height - crop_height, 0))
+        left = self.py_random.randint(0, max(width - crop_width, 0))
+        return slice(top, top + crop_height), slice(left, left + crop_width)
 
     def _is_varied(self, labels: np.ndarray) -> bool:
         lowest = min(self.ignore_index, 0)  # bincount, ten times faster than unique, counts from 0
@@ -125,8 +128,8 @@ class RandomVariedCrop(A.DualTransform):
 class PhotometricDistortion(A.ImageOnlyTransform):
     """Brightness, contrast, saturation and hue, each at random (SSD, https://arxiv.org/abs/1512.02325, section 2.2).
 
-    Brightness moves by up to 32 of 255 either way, contrast and saturation are multiplied by 0.5..1.5, hue turns by up to 18 of
-    OpenCV's 180 steps; each happens half of the time. Contrast comes before saturation and hue, or after them.
+    Brightness moves by up to 32 of 255 either way, contrast and saturation are multiplied by 0.5..1.5, hue turns by up
+    to 18 of OpenCV's 180 steps; each happens half of the time. Contrast comes before saturation and hue, or after them.
     """
 
     RATE = 0.5
@@ -161,9 +164,6 @@ class PhotometricDistortion(A.ImageOnlyTransform):
         img = _look_up(img, _linear(_linear(LEVELS, 1.0, brightness), first))
         img = _turn_colors(img, saturation, hue)
         return _look_up(img, _linear(LEVELS, last))
-
-
-LEVELS = np.arange(256, dtype=np.uint8)
 
 
 def _linear(levels: np.ndarray, factor: float, offset: float = 0.0) -> np.ndarray:

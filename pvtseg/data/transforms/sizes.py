@@ -1,4 +1,4 @@
-"""Sizes as a configuration gives them, and the scale that fits one into another."""
+"""Sizes: as a configuration gives them, scaled, and fitted into one another."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ def as_size(size: int | Sequence[int], *, option: str = "size") -> tuple[int, in
     if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
         raise UserError(f"{option} is {size}; wanted are two sides in pixels, such as [512, 512]")
     return sides
+
+
+def scaled(size: Sequence[int], scale: float) -> tuple[int, int]:
+    """(height, width) times scale, rounded half up; never less than one pixel."""
+    height, width = size
+    return max(int(height * scale + 0.5), 1), max(int(width * scale + 0.5), 1)
 
 
 def fitting_scale(size: Sequence[int], frame: Sequence[int]) -> float:

@@ -1,0 +1,57 @@
+"""Evaluates a checkpoint by the configuration that it carries."""
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from pvtseg.cli.app import run
+from pvtseg.interfaces import UserError
+
+
+def main() -> None:
+    """`python eval.py checkpoint=SOURCE`, or `pvtseg eval ...`."""
+    run(evaluate, "eval")
+
+
+def evaluate(config: DictConfig) -> float:
+    """Measures the checkpoint on its own validation data, or on what the command line names. Returns its main score."""
+    # Imported here, so that --help and a misspelt option answer at once.
+    import lightning
+
+    from pvtseg.build import build_data, build_model, build_task, build_trainer, resolve
+    from pvtseg.checkpoints.files import read_model
+    from pvtseg.cli import report
+    from pvtseg.cli.overriding import overridden
+    from pvtseg.cli.quiet import quieten
+    from pvtseg.cli.run_folder import RunFolder
+
+    quieten()
+    checkpoint = Path(config.checkpoint)
+    stored, state = read_model(checkpoint)
+    config = overridden(stored, config_name="eval")
+    folder = RunFolder(Path(config.paths.run))
+    lightning.seed_everything(config.seed, workers=True, verbose=False)
+    data = build_data(config)
+    config = resolve(config)
+    check_same_classes(stored["data"], config["data"])
+    model = build_model(config)
+    model.load_state_dict(state)
+    task = build_task(config, model)
+    trainer = build_trainer(config)
+    trainer.validate(task, data, verbose=False)
+    if trainer.is_global_zero:
+        content = report.content_of_metrics(task, data, checkpoint)
+        folder.write_metrics(content)
+        report.results(content, config["monitor"])
+        report.written([folder.metrics, folder.predictions])
+    return task.results[config["monitor"]]
+
+
+def check_same_classes(stored: dict[str, Any], data: dict[str, Any]) -> None:
+    """Raises UserError when the data's classes are not those that the checkpoint answers with."""
+    known, asked = ((facts.get("labels") or {}).get("names") for facts in (stored, data))
+    if known != asked:
+        raise UserError(
+            f"the checkpoint knows the classes {known}, the data has {asked}; evaluate on data with the same classes."
+        )

@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from pvtseg.data.transforms.depth import DepthTraining, VerticalCutDepth
+
+
+def scene(height=120, width=160):
+    """Every pixel has a depth of its own, and the image repeats it in its first two channels."""
+    place = np.arange(height * width).reshape(height, width)
+    image = np.stack([place // 256, place % 256, np.zeros_like(place)], axis=-1).astype(np.uint8)
+    return image, (place / 4000 + 0.5).astype(np.float32)
+
+
+PLAIN = {"color_rate": 0.0}
+
+
+def place_of(image):
+    return image[..., 0].astype(int) * 256 + image[..., 1]
+
+
+@pytest.mark.parametrize("flip_rate", [0.0, 1.0])
+def test_image_and_depth_stay_aligned_and_depth_keeps_its_values(flip_rate):
+    image, depth = scene()
+    transform = DepthTraining((48, 64), flip_rate=flip_rate, **PLAIN)
+    corners = set()
+    for number in range(20):
+        transform.seed(number)
+        sample = transform(image=image, target=depth)
+        assert sample["target"].dtype == np.float32
+        np.testing.assert_array_equal(sample["target"], depth.ravel()[place_of(sample["image"])])
+        steps = np.diff(place_of(sample["image"]), axis=1)
+        assert (steps == (-1 if flip_rate else 1)).all()
+        corners.add(int(place_of(sample["image"]).min()))
+    assert len(corners) > 15
+
+
+def test_a_small_image_is_padded_with_black_and_no_reading_below_and_on_the_right():
+    image, depth = scene(20, 30)
+    sample = DepthTraining((48, 64), flip_rate=0, **PLAIN)(image=image, target=depth)
+    np.testing.assert_array_equal(sample["target"][:20, :30], depth)
+    np.testing.assert_array_equal(sample["image"][:20, :30], image)
+    assert sample["image"].shape == (48, 64, 3)
+    assert (sample["target"] > 0).sum() == 20 * 30
+    assert sample["image"][20:].max() == sample["image"][:, 30:].max() == 0
+
+
+def test_colors_change_and_depth_does_not():
+    image, depth = scene()
+    changed = DepthTraining((120, 160), flip_rate=0, color_rate=1.0)
+    changed.seed(3)
+    sample = changed(image=image, target=depth)
+    np.testing.assert_array_equal(sample["target"], depth)
+    assert np.abs(sample["image"].astype(int) - image).max() > 5
+
+
+def test_the_same_seed_gives_the_same_sample_and_another_seed_another():
+    image, depth = scene()
+    transform = DepthTraining((48, 64), color_rate=1.0, cut_depth_rate=1.0)
+
+    def drawn(number):
+        transform.seed(number)
+        return transform(image=image, target=depth)
+
+    first, other, again = drawn(5), drawn(6), drawn(5)
+    np.testing.assert_array_equal(first["image"], again["image"])
+    np.testing.assert_array_equal(first["target"], again["target"])
+    assert not np.array_equal(first["target"], other["target"])
+
+
+def test_cut_depth_is_off_unless_asked_for():
+    image, depth = scene()
+    for number in range(20):
+        transform = DepthTraining((120, 160), flip_rate=0, **PLAIN)
+        transform.seed(number)
+        np.testing.assert_array_equal(transform(image=image, target=depth)["image"], image)
+
+
+def test_cut_depth_shows_depth_as_a_share_of_the_largest():
+    depth = np.full((60, 160), 2.5, np.float32)
+    depth[:10], depth[10:20] = 0, 12
+    transform = DepthTraining((60, 160), flip_rate=0, cut_depth_rate=1.0, max_depth=10, **PLAIN)
+    widths = []
+    for number in range(40):
+        transform.seed(number)
+        sample = transform(image=np.full((60, 160, 3), 7, np.uint8), target=depth)
+        strip = (sample["image"] != 7).all(axis=(0, 2))
+        columns = sample["image"][:, strip].astype(int)
+        assert (columns[:10] == 0).all()
+        assert (columns[10:20] == 255).all()
+        assert (columns[20:] == 63).all()  # 2.5 m of 10 m
+        assert np.ptp(np.flatnonzero(strip)) + 1 == strip.sum()
+        np.testing.assert_array_equal(sample["target"], depth)
+        widths.append(int(strip.sum()))
+    assert 1 <= min(widths) < max(widths) <= 0.75 * 160
+
+
+def test_cut_depth_happens_as_often_as_asked_for():
+    image, depth = scene()
+    strips = VerticalCutDepth(10, rate=0.25)
+    strips.set_random_seed(0)
+    changed = [not np.array_equal(strips(image=image, mask=depth)["image"], image) for _ in range(400)]
+    assert 0.18 < np.mean(changed) < 0.32

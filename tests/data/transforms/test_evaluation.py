@@ -1,0 +1,88 @@
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torchvision.transforms.functional as vision
+from PIL import Image
+
+from pvtseg.data.transforms.evaluation import KeepRatio, Original, Resize, ResizeCenterCrop
+from pvtseg.interfaces import UserError
+
+
+def photo(height=375, width=500):
+    noise = np.random.default_rng(0).integers(0, 256, (height // 5, width // 5, 3), dtype=np.uint8)
+    return cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def test_the_original_is_the_image_itself():
+    np.testing.assert_array_equal(Original()(image=photo())["image"], photo())
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_resize_squashes_as_pillow_does(interpolation):
+    changed = Resize((128, 192), interpolation=interpolation)(image=photo())["image"]
+    resampling = getattr(Image.Resampling, interpolation.upper())
+    np.testing.assert_array_equal(changed, np.array(Image.fromarray(photo()).resize((192, 128), resampling)))
+
+
+@pytest.mark.parametrize(
+    ("size", "crop_pct", "image_size"),
+    [
+        (224, 0.875, (375, 500)),
+        (224, 0.9, (500, 375)),
+        (224, 1.0, (333, 333)),
+        (64, 0.875, (40, 50)),
+        (96, 0.9, (301, 97)),
+    ],
+)
+def test_resize_and_center_crop_is_torchvisions(size, crop_pct, image_size):
+    image = photo(*image_size)
+    expected = vision.resize(Image.fromarray(image), int(size / crop_pct), vision.InterpolationMode.BICUBIC)
+    expected = np.array(vision.center_crop(expected, [size, size]))
+    np.testing.assert_array_equal(ResizeCenterCrop(size, crop_pct=crop_pct)(image=image)["image"], expected)
+
+
+def test_a_crop_may_be_oblong():
+    assert ResizeCenterCrop((100, 224))(image=photo())["image"].shape == (100, 224, 3)
+    assert ResizeCenterCrop((224, 100))(image=photo())["image"].shape == (224, 100, 3)
+
+
+@pytest.mark.parametrize(
+    ("image_size", "expected"),
+    [
+        ((512, 683), (512, 683)),  # as ADE20K has most
+        ((683, 512), (683, 512)),
+        ((256, 256), (512, 512)),
+        ((100, 1000), (205, 2048)),  # the long side binds
+        ((1024, 2048), (512, 1024)),
+    ],
+)
+def test_keep_ratio_fits_into_the_frame_turned_either_way(image_size, expected):
+    assert KeepRatio((2048, 512))(image=photo(*image_size))["image"].shape[:2] == expected
+
+
+def test_keep_ratio_resamples_as_opencv_does():
+    changed = KeepRatio((200, 150))(image=photo())["image"]
+    np.testing.assert_array_equal(changed, cv2.resize(photo(), (200, 150), interpolation=cv2.INTER_LINEAR))
+
+
+def test_aligned_sides_are_rounded_up_in_a_second_pass():
+    changed = KeepRatio((2048, 512), align=32)(image=photo())["image"]
+    first = cv2.resize(photo(), (683, 512), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_array_equal(changed, cv2.resize(first, (704, 512), interpolation=cv2.INTER_LINEAR))
+
+
+def test_options_that_make_no_sense_are_refused():
+    with pytest.raises(UserError, match=r"interpolation is 'nearest'; wanted is bilinear or bicubic"):
+        Resize(64, interpolation="nearest")
+    with pytest.raises(UserError, match=r"crop_pct is 87\.5; wanted is a share"):
+        ResizeCenterCrop(64, crop_pct=87.5)
+    with pytest.raises(UserError, match=r"base_size is \(512,\); wanted are two sides"):
+        KeepRatio((512,))
+
+
+def test_evaluation_does_not_load_albumentations():
+    program = "import sys, pvtseg.data.transforms.evaluation as _; sys.exit('albumentations' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
