@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # these cost seconds to import, and the nodes' _target_ does 
 Config = dict[str, Any]
 
 MODEL_KEYS = {"model", "backbone", "head"}
-TASK_KEYS = {"task", "loss", "metrics", "inference", "optimizer", "schedule", "monitor", "painter"}
+TASK_KEYS = {"task", "loss", "metrics", "inference", "optimizer", "schedule", "monitor", "painter", "predictor"}
 RUN_KEYS = {"trainer", "callbacks", "logger", "paths", "seed", "resume", "checkpoint"}
 
 
@@ -45,11 +45,18 @@ def build_data(config: Config | DictConfig) -> "DataModule":
     return data
 
 
+def build_backbone(config: Config) -> "nn.Module":
+    """The encoder alone, with fresh weights."""
+    return _make(config, "backbone")
+
+
 def build_model(config: Config) -> "nn.Module":
-    """A backbone and a head, joined, with fresh weights."""
-    backbone = _make(config, "backbone")
+    """A backbone and a head, joined, with fresh weights. It carries its configuration, as `config`, for whoever saves it."""
+    backbone = build_backbone(config)
     head = _make(config, "head", backbone.channels)
-    return _make(config, "model", backbone, head)
+    model = _make(config, "model", backbone, head)
+    model.config = carried(config)
+    return model
 
 
 def build_task(config: Config, model: "nn.Module") -> "Task":
@@ -74,6 +81,8 @@ def build_trainer(config: Config, *callbacks: "Callback") -> "Trainer":
     callbacks = [*callbacks, *(_make(config["callbacks"], name) for name in config["callbacks"])]
     loggers = [_make(config["logger"], name) for name in config.get("logger") or ()]
     options = dict(config["trainer"])
+    if not isinstance(options["max_steps"], int):
+        raise UserError(f"trainer.max_steps is {options['max_steps']!r}; use a whole number of steps, or trainer=epochs.")
     if isinstance(options["val_check_interval"], int):
         steps = options["val_check_interval"]
         if options["max_steps"] > 0:
@@ -98,28 +107,28 @@ def _later(config: Config, key: str) -> Callable[..., Any]:
     def make(*parts: Any, **named_parts: Any) -> Any:
         try:
             return instantiate(config[key], _partial_=True, _convert_="all")(*parts, **named_parts)
-        except InstantiationException as error:
-            _explain(error.__cause__ or error, key)
-            raise
-        except TypeError as error:
-            _explain(error, key)
-            raise
+        except (InstantiationException, TypeError, ValueError) as error:
+            raise _explained(error, key) from error
 
     return make
 
 
-def _explain(error: BaseException, key: str) -> None:
-    """Turns what a user may have caused into a UserError; returns for anything else."""
-    if isinstance(error, UserError):
-        raise error
-    unexpected = re.search(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'", str(error))
-    if unexpected:
+def _explained(error: Exception, key: str) -> UserError:
+    """Why building from the node `key` failed, as what it nearly always is: a value that does not fit."""
+    cause = error
+    while not isinstance(cause, UserError) and cause.__cause__ is not None:
+        cause = cause.__cause__
+    if isinstance(cause, UserError):
+        return cause
+    text = str(cause)
+    if unexpected := re.search(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'", text):
         owner, argument = unexpected.groups()
-        raise UserError(f"{owner} has no option '{argument}' ({key}.{argument}); correct or remove it.") from error
-    missing = re.search(r"(\w+)(?:\.__init__)?\(\) missing .* required .*argument.*?: (.*)", str(error))
-    if missing:
+        return UserError(f"{owner} has no option '{argument}' ({key}.{argument}); correct or remove it.")
+    if missing := re.search(r"(\w+)(?:\.__init__)?\(\) missing .* required .*argument.*?: (.*)", text):
         owner, arguments = missing.groups()
-        raise UserError(f"{owner} needs {arguments}, which the configuration does not give; set it under {key}.") from error
+        return UserError(f"{owner} needs {arguments}, which the configuration does not give; set it under {key}.")
+    reason = " ".join(text.split())
+    return UserError(f"{key} cannot be built from its values: {reason}; correct them (HYDRA_FULL_ERROR=1 shows where it failed).")
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,28 +1,31 @@
-"""Our checkpoint files: weights together with the configuration that made them, read without running code."""
+"""Our checkpoint files: weights together with the configuration that made them."""
+
+from __future__ import annotations
 
 import json
-import pickle
+import os
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
 
+from pvtseg.checkpoints.reading import State, Weights, read_weights
 from pvtseg.interfaces import UserError
 
-CONFIG_KEY = "pvtseg"  # in a .ckpt and in the metadata of a .safetensors
-
-State = dict[str, Tensor]
+CONFIG_KEY = "pvtseg"  # in a .ckpt, and in the metadata of a .safetensors
 
 
 def write_model(path: Path, state: State, config: dict[str, Any]) -> None:
     """A .safetensors file of the weights with the configuration inside. Whole or not at all."""
+    write_tensors(path, state, {CONFIG_KEY: json.dumps(config)})
+
+
+def write_tensors(path: Path, state: State, metadata: dict[str, str]) -> None:
+    """A .safetensors file. Whole or not at all."""
     partial = path.with_suffix(".partial")
     contiguous = {name: tensor.detach().contiguous().cpu() for name, tensor in state.items()}
-    save_file(contiguous, partial, metadata={CONFIG_KEY: json.dumps(config), "format": "pt"})
-    partial.replace(path)
+    save_file(contiguous, partial, metadata={"format": "pt", **metadata})
+    os.replace(partial, path)
 
 
 def read_model(path: Path) -> tuple[dict[str, Any], State]:
@@ -32,36 +35,19 @@ def read_model(path: Path) -> tuple[dict[str, Any], State]:
     """
     if not path.is_file():
         raise UserError(f"there is no checkpoint {path}; give the path of a .ckpt or .safetensors file that a run wrote.")
-    return _read_checkpoint(path) if _is_zip(path) else _read_safetensors(path)
+    weights = read_weights(path)
+    if not is_ours(weights):
+        raise UserError(f"{path} holds weights but not the configuration that made them; give a checkpoint that a run wrote.")
+    return unpack(weights)
 
 
-def _is_zip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) == b"PK"
+def is_ours(weights: Weights) -> bool:
+    """Whether the configuration is in the file."""
+    return CONFIG_KEY in weights.extras
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Any], State]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dictionary)
-    except SafetensorError as error:
-        raise UserError(f"{path} is neither a .ckpt nor a .safetensors file, or it is damaged ({error}).") from error
-    if CONFIG_KEY not in metadata:
-        raise _not_ours(path)
-    return json.loads(metadata[CONFIG_KEY]), state
-
-
-def _read_checkpoint(path: Path) -> tuple[dict[str, Any], State]:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (RuntimeError, pickle.UnpicklingError) as error:
-        raise UserError(f"{path} cannot be read: it is damaged or holds more than weights.") from error
-    if not isinstance(content, dict) or CONFIG_KEY not in content:
-        raise _not_ours(path)
-    weights = content["state_dict"]
-    return content[CONFIG_KEY], {name[6:]: weights[name] for name in weights if name.startswith("model.")}
-
-
-def _not_ours(path: Path) -> UserError:
-    return UserError(f"{path} holds weights but not the configuration that made them; give a checkpoint that a run wrote.")
+def unpack(weights: Weights) -> tuple[dict[str, Any], State]:
+    """(configuration, weights) of a file of ours. A .ckpt names them after the task's attribute `model`."""
+    config = weights.extras[CONFIG_KEY]
+    of_model = {name[len("model.") :]: tensor for name, tensor in weights.state.items() if name.startswith("model.")}
+    return json.loads(config) if isinstance(config, str) else config, of_model or weights.state

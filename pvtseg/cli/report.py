@@ -1,7 +1,6 @@
 """What a command tells the person who started it: the header, the table of results, what was written."""
 
 import math
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,9 +33,9 @@ def header(config: "Config", data: "DataModule", task: "Task", trainer: "Trainer
         "head": f"{_last_name(config['head'])}, {_millions(model.head)} parameters",
         "work": f"{count_multiply_adds(model, config['backbone']['in_channels'], size) / 1e9:.2f} GMACs at {size[0]} x {size[1]}",
         "data": f"{data.name}: {len(data.train):,} training, {len(data.val):,} validation images",
-        "batch": f"{effective} = {data.batch_size} x {trainer.world_size} devices x {trainer.accumulate_grad_batches} accumulated",
+        "batch": f"{effective} = {data.batch_size} x {trainer.world_size} devices x {trainer.accumulate_grad_batches} added up",
         "length": f"{steps:,} steps, {steps * effective / len(data.train):.1f} epochs",
-        "rate": f"{config['optimizer']['lr']:g}",
+        "rate": f"{config['optimizer']['lr']} at its peak",
         "device": _device(trainer),
         "folder": str(folder),
     }

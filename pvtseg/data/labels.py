@@ -70,7 +70,7 @@ class DepthRange:
     def __post_init__(self) -> None:
         if not 0 < self.min < self.max < math.inf:
             raise UserError(
-                f"data.range is min={self.min}, max={self.max}; wanted are metres with 0 < min < max, "
+                f"data.depth is min={self.min}, max={self.max}; wanted are metres with 0 < min < max, "
                 "such as min=0.001, max=10 indoors (0 itself means: no reading)"
             )
 
@@ -115,17 +115,13 @@ def _class_names(names: Sequence[str] | None, num_classes: int | None) -> tuple[
         )
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
-        raise UserError(
-            f"data.labels.names holds {', '.join(repeated)} more than once; give every class a name of its own"
-        )
+        raise UserError(f"data.labels.names holds {', '.join(repeated)} more than once; give every class a name of its own")
     return tuple(names)
 
 
 def _checked_palette(palette: Sequence[Sequence[int]], num_classes: int) -> tuple[tuple[int, int, int], ...]:
     if len(palette) != num_classes:
-        raise UserError(
-            f"data.labels.palette has {len(palette)} colours for {num_classes} classes; give one per class, or none"
-        )
+        raise UserError(f"data.labels.palette has {len(palette)} colours for {num_classes} classes; give one per class, or none")
     for color in palette:
         if len(color) != 3 or not all(0 <= channel <= 255 for channel in color):
             raise UserError(f"data.labels.palette holds {list(color)}; wanted is red, green, blue, each in 0..255")

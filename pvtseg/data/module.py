@@ -133,7 +133,8 @@ def _stack(arrays: Sequence[np.ndarray]) -> np.ndarray:
 class DataModule(lightning.LightningDataModule):
     """Training and validation data, the transforms between them and the model, and how they are loaded.
 
-    `train` and `val` are data sets of `Sample`s. Batches travel as uint8 and are normalised on the device. `batch_size` is
+    `name` and `root`, the folder that the files lie in, say in headers and results what this is. `train` and `val` are data sets
+    of `Sample`s. Batches travel as uint8 and are normalised on the device. `batch_size` is
     per device. `labels` or `depth` state the facts of the targets; here they serve whoever draws or prints them.
     """
 
@@ -150,6 +151,7 @@ class DataModule(lightning.LightningDataModule):
         eval_batch_size: int,
         num_workers: int,
         seed: int,
+        root: str | None = None,
         labels: Labels | None = None,
         depth: DepthRange | None = None,
     ):
@@ -165,7 +167,7 @@ class DataModule(lightning.LightningDataModule):
             raise UserError(
                 f"{len(train)} training images do not fill a batch of {batch_size}; use data.batch_size={len(train)} or less."
             )
-        self.name = name
+        self.name = name if root is None else f"{name} {root}"
         self.train = train
         self.val = val
         self.normalize = normalize

@@ -69,12 +69,11 @@ def read_depth(path: PathLike, scale: float, invalid: Sequence[float] = (0,)) ->
     raw = _load_array(path, "a depth map") if _is_numpy(path) else _depth_of_image(path)
     if raw.dtype.kind not in "uif":
         raise UserError(f"{path} holds {raw.dtype} values; wanted are depths as integers or floating-point numbers")
-    depth = raw.astype(np.float32) * np.float32(scale)
-    missing = ~((depth > 0) & (depth < np.inf))  # NaN is neither
+    readings = (raw > 0) & np.isfinite(raw)
     for value in invalid:
-        missing |= raw == value
-    depth[missing] = 0
-    return depth
+        readings &= raw != value
+    depth = np.zeros(raw.shape, np.float32)
+    return np.multiply(raw, scale, out=depth, where=readings, casting="same_kind")
 
 
 def check_same_size(image: np.ndarray, image_file: str, target: np.ndarray, target_file: str) -> None:

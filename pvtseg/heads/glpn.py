@@ -48,7 +48,7 @@ class GLPNHead(nn.Module):
             nn.Identity() if width == channels else nn.Conv2d(width, channels, 1) for width in in_channels
         )
         self.fuse = nn.ModuleList(SelectiveFeatureFusion(channels) for _ in in_channels[1:])
-        self.double = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+        self.upsample = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
         self.estimate = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(), nn.Conv2d(channels, 1, 3, padding=1)
         )
@@ -57,6 +57,6 @@ class GLPNHead(nn.Module):
         *finer, decoded = (project(maps) for project, maps in zip(self.project, features, strict=True))
         for skip, fuse in zip(reversed(finer), reversed(self.fuse), strict=True):
             decoded = fuse(skip, resize(decoded, skip.shape[-2:]))
-        decoded = self.double(self.double(decoded))
+        decoded = self.upsample(self.upsample(decoded))
         # float32: in half precision the sigmoid of -18 is zero, and the loss takes its logarithm
         return torch.sigmoid(self.estimate(decoded).float()) * self.max_depth

@@ -13,6 +13,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from pvtseg.interfaces import UserError
+from pvtseg.layers.upsampling import accurate_type
 
 
 def nyu_crop(height: int, width: int) -> tuple[slice, slice]:
@@ -59,9 +60,7 @@ class DepthMetrics(Metric):
     sums: Tensor
     num_images: Tensor
 
-    def __init__(
-        self, *, min_depth: float = 1e-3, max_depth: float = 10.0, crop: str | None = None, clamp: bool = True
-    ) -> None:
+    def __init__(self, *, min_depth: float = 1e-3, max_depth: float = 10.0, crop: str | None = None, clamp: bool = True) -> None:
         super().__init__()
         if crop is not None and crop not in CROPS:
             raise UserError(f"crop={crop!r} is not known; use {', '.join(CROPS)} or null.")
@@ -98,9 +97,9 @@ class DepthMetrics(Metric):
         prediction = prediction.nan_to_num(nan=self.min_depth, posinf=self.max_depth, neginf=self.min_depth)
         if self.clamp:
             prediction = prediction.clamp(self.min_depth, self.max_depth)
-        valid = (target > self.min_depth) & (target < self.max_depth)
+        valid = (target > self.min_depth) & (target < self.max_depth)  # in float32, in which 0.001 m is min_depth
         # two equal numbers where there is no depth: every error is 0 there, and every logarithm exists
-        prediction, target = (torch.where(valid, depth, 1.0) for depth in (prediction, target))
+        prediction, target = (torch.where(valid, depth, 1.0).to(self.sums.dtype) for depth in (prediction, target))
         count = valid.sum(dim=1)
 
         def mean(values: Tensor) -> Tensor:
@@ -129,4 +128,4 @@ class DepthMetrics(Metric):
     def _pixels(self, depth: Tensor) -> Tensor:
         """The part of each image that counts, (B, pixels)."""
         rows, columns = CROPS[self.crop](*depth.shape[-2:]) if self.crop else (slice(None), slice(None))
-        return depth[..., rows, columns].flatten(1).to(self.sums.dtype)
+        return depth[..., rows, columns].flatten(1).to(accurate_type(depth))

@@ -47,9 +47,7 @@ def test_suffixes_are_everything_after_the_name_in_any_case(tmp_path):
     write(tmp_path / "images/train/aachen/0_leftImg8bit.PNG", NOISE)
     write(tmp_path / "masks/train/aachen/0_gtFine_labelIds.png", mask_of(1))
     write(tmp_path / "masks/train/aachen/0_gtFine_color.png", NOISE)
-    data = SegmentationFolder(
-        tmp_path, labels=TWO, image_suffixes=["_leftImg8bit.png"], mask_suffix="_gtFine_labelIds.png"
-    )
+    data = SegmentationFolder(tmp_path, labels=TWO, image_suffixes=["_leftImg8bit.png"], mask_suffix="_gtFine_labelIds.png")
     assert data[0]["name"] == "aachen/0"
 
 
@@ -101,9 +99,7 @@ def test_a_value_without_meaning_is_reported_with_file_count_and_option(tmp_path
     raw = mask_of(0, dtype)
     raw[1, :5] = value
     write_pairs(tmp_path, ["a"], raw)
-    with pytest.raises(
-        UserError, match=rf"a\.png holds {value} \(5 pixels\); known are 0\.\.1.*data\.label_map.*names"
-    ):
+    with pytest.raises(UserError, match=rf"a\.png holds {value} \(5 pixels\); known are 0\.\.1.*data\.train\.label_map.*names"):
         SegmentationFolder(tmp_path, labels=TWO, label_map=label_map)[0]
 
 
@@ -116,14 +112,14 @@ def test_a_complete_label_map_does_not_spare_ignore_index(tmp_path):
 @pytest.mark.parametrize(
     ("label_map", "message"),
     [
-        ({0: 0, 1: 2}, r"data\.label_map sends 1 to 2; wanted is ignore or a class in 0\.\.1"),
+        ({0: 0, 1: 2}, r"data\.train\.label_map sends 1 to 2; wanted is ignore or a class in 0\.\.1"),
         ({0: -1}, r"sends 0 to -1"),
         ({0: "void"}, r"sends 0 to 'void'"),
         ({0: True}, r"sends 0 to True"),
         ({"road": 0}, r"lists the raw value 'road'"),
         ({-1: 0}, r"lists the raw value -1"),
         ({1: 0, "1": 1}, r"lists the raw value 1 twice"),
-        ({}, r"data\.label_map is empty"),
+        ({}, r"data\.train\.label_map is empty"),
     ],
 )
 def test_a_label_map_that_leads_nowhere_is_refused_at_once(tmp_path, label_map, message):
@@ -214,22 +210,22 @@ def test_a_part_that_would_be_empty_is_refused(tmp_path):
 
 def test_readings_outside_the_range_are_no_readings(tmp_path):
     raw = np.array([[0, 50, 1500, 10000, 10001, 65535]] * 4, np.uint16)
-    write_pairs(tmp_path, ["a"], raw, targets="depths/train")
+    write_pairs(tmp_path, ["a"], raw, targets="depth/train")
     target = DepthFolder(tmp_path, range=INDOORS)[0]["target"]
     assert target.dtype == np.float32
     np.testing.assert_allclose(target[0], [0, 0, 1.5, 10, 0, 0], rtol=1e-6)
 
 
 def test_a_wrong_scale_is_found_at_once(tmp_path):
-    write_pairs(tmp_path, ["a"], mask_of(2500, np.uint16), targets="depths/train")
-    with pytest.raises(UserError, match=r"a\.png reads 2500\.\.2500 m with data\.scale=1.*set data\.scale"):
+    write_pairs(tmp_path, ["a"], mask_of(2500, np.uint16), targets="depth/train")
+    with pytest.raises(UserError, match=r"a\.png reads 2500\.\.2500 m with data\.train\.scale=1.*set data\.train\.scale"):
         DepthFolder(tmp_path, range=INDOORS, scale=1)
-    with pytest.raises(UserError, match=r"data\.scale is 0"):
+    with pytest.raises(UserError, match=r"data\.train\.scale is 0"):
         DepthFolder(tmp_path, range=INDOORS, scale=0)
 
 
 def test_a_depth_map_of_another_size_is_named(tmp_path):
-    write_pairs(tmp_path, ["a"], np.full((4, 7), 900, np.uint16), targets="depths/train")
+    write_pairs(tmp_path, ["a"], np.full((4, 7), 900, np.uint16), targets="depth/train")
     with pytest.raises(UserError, match=r"a\.jpg is 6x4 but .*a\.png is 7x4"):
         DepthFolder(tmp_path, range=INDOORS)[0]
 
@@ -302,9 +298,7 @@ def test_camvid_is_read_whole():
     sample = train[0]
     raw = np.array(Image.open(REAL_DATA / f"camvid/masks/train/{sample['name']}.png"))
     np.testing.assert_array_equal(sample["target"], np.where(raw == 11, 255, raw))
-    np.testing.assert_array_equal(
-        sample["image"], np.array(Image.open(REAL_DATA / f"camvid/images/train/{sample['name']}.jpg"))
-    )
+    np.testing.assert_array_equal(sample["image"], np.array(Image.open(REAL_DATA / f"camvid/images/train/{sample['name']}.jpg")))
 
 
 @needs_real_data
@@ -316,7 +310,7 @@ def test_camvid_without_its_label_map_is_refused_for_its_void():
 
 @needs_real_data
 def test_indoor_rgbd_is_read_in_metres():
-    data = DepthFolder(REAL_DATA / "indoor_rgbd", range=INDOORS, depths="depth/train")
+    data = DepthFolder(REAL_DATA / "indoor_rgbd", range=INDOORS)
     assert len(data) == 80
     sample = data[0]
     raw = np.array(Image.open(REAL_DATA / f"indoor_rgbd/depth/train/{sample['name']}.png")).astype(float)

@@ -70,7 +70,7 @@ def test_the_first_colors_do_not_depend_on_how_many_follow():
 
 @pytest.mark.parametrize(("low", "high"), [(0, 10), (-1, 10), (10, 10), (0.1, float("inf")), (float("nan"), 10)])
 def test_a_depth_range_that_holds_nothing_is_refused(low, high):
-    with pytest.raises(UserError, match=r"data\.range is min=.*metres"):
+    with pytest.raises(UserError, match=r"data\.depth is min=.*metres"):
         DepthRange(low, high)
 
 

@@ -79,9 +79,7 @@ def test_the_gradient_is_the_slope_of_the_loss():
 @pytest.mark.parametrize("class_weights", [None, WEIGHTS], ids=["equal", "weighted"])
 def test_a_batch_without_a_valid_pixel_gives_zero_and_no_gradient(average, class_weights):
     logits, target = batch()
-    loss = CrossEntropy(average=average, class_weights=class_weights, label_smoothing=0.1)(
-        logits, torch.full_like(target, 255)
-    )
+    loss = CrossEntropy(average=average, class_weights=class_weights, label_smoothing=0.1)(logits, torch.full_like(target, 255))
     loss.backward()
     assert loss == 0
     assert (logits.grad == 0).all()

@@ -32,7 +32,7 @@ class DepthFolder(Dataset):
         *,
         range: DepthRange,
         images: str = "images/train",
-        depths: str = "depths/train",
+        depths: str = "depth/train",
         image_suffixes: Sequence[str] = IMAGE_SUFFIXES,
         depth_suffix: str = ".png",
         scale: float = 0.001,
@@ -41,7 +41,7 @@ class DepthFolder(Dataset):
         val_fraction: float = 0.1,
     ) -> None:
         if not scale > 0:
-            raise UserError(f"data.scale is {scale}; wanted are the metres per unit of the depth files, such as 0.001")
+            raise UserError(f"data.train.scale is {scale}; wanted are the metres per unit of the depth files, such as 0.001")
         self.range = range
         self.scale = scale
         self.invalid = tuple(invalid)
@@ -63,18 +63,17 @@ class DepthFolder(Dataset):
         image = read_image(image_file)
         depth = read_depth(depth_file, self.scale, self.invalid)
         check_same_size(image, image_file, depth, depth_file)
-        depth[self._out_of_range(depth)] = 0
-        return {"image": image, "target": depth, "name": name}
+        return {"image": image, "target": depth * self._in_range(depth), "name": name}
 
-    def _out_of_range(self, depth: np.ndarray) -> np.ndarray:
-        return (depth < self.range.min) | (depth > self.range.max)
+    def _in_range(self, depth: np.ndarray) -> np.ndarray:
+        return (depth >= self.range.min) & (depth <= self.range.max)
 
     def _check_scale(self, file: str) -> None:
         depth = read_depth(file, self.scale, self.invalid)
         readings = depth[depth > 0]
-        if readings.size and self._out_of_range(readings).all():
+        if readings.size and not self._in_range(readings).any():
             raise UserError(
-                f"{file} reads {readings.min():.4g}..{readings.max():.4g} m with data.scale={self.scale}, all of it "
-                f"outside {self.range.min}..{self.range.max} m; set data.scale to the metres per unit of the file, "
-                "or widen data.range"
+                f"{file} reads {readings.min():.4g}..{readings.max():.4g} m with data.train.scale={self.scale}, all of it "
+                f"outside {self.range.min}..{self.range.max} m; set data.train.scale to the metres per unit of the file, "
+                "or widen data.depth"
             )

@@ -45,9 +45,7 @@ def subfolders(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
-def find_files(
-    folder: Path, suffixes: Sequence[str], *, option: str, without: Collection[str] = frozenset()
-) -> dict[str, str]:
+def find_files(folder: Path, suffixes: Sequence[str], *, option: str, without: Collection[str] = frozenset()) -> dict[str, str]:
     """Every file below the folder whose name ends in a suffix (in any case): its name without that ending -> its path.
 
     Names are relative to the folder and sorted. Hidden files and folders are left out, and so are the paths in
@@ -69,9 +67,7 @@ def find_files(
     return found
 
 
-def pair_up(
-    images: Mapping[str, str], targets: Mapping[str, str], *, what: str, where: Path, options: str
-) -> list[Pair]:
+def pair_up(images: Mapping[str, str], targets: Mapping[str, str], *, what: str, where: Path, options: str) -> list[Pair]:
     """Images and targets of the same name, in the images' order.
 
     An image without a target is an error; a target without an image is mentioned in the log. `what` names the targets,

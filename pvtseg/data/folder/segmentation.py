@@ -94,7 +94,7 @@ class LabelValues:
         more = f" and {len(unknown) - 5} values more" if len(unknown) > 5 else ""
         return UserError(
             f"{file} holds {shown}{more}; known are {_ranges(self.meaning)} (ignore_index is {self.ignore_index}): "
-            f"say what each value means with data.label_map, such as {{{next(iter(unknown))}: ignore}}, "
+            f"say what each value means with data.train.label_map, such as {{{next(iter(unknown))}: ignore}}, "
             "or name every class in data.labels.names"
         )
 
@@ -106,22 +106,22 @@ def _own_meaning(labels: Labels) -> dict[int, int]:
 
 def _mapped_meaning(labels: Labels, label_map: Mapping[int | str, int | str]) -> dict[int, int]:
     if not label_map:
-        raise UserError("data.label_map is empty; leave it out, or list every raw value of the masks")
+        raise UserError("data.train.label_map is empty; leave it out, or list every raw value of the masks")
     meaning: dict[int, int] = {}
     for key, wanted in label_map.items():
         raw = _whole_number(key)
         if raw is None or not 0 <= raw <= 65535:
-            raise UserError(f"data.label_map lists the raw value {key!r}; wanted is a whole number in 0..65535")
+            raise UserError(f"data.train.label_map lists the raw value {key!r}; wanted is a whole number in 0..65535")
         label = _whole_number(wanted)
         if wanted == "ignore":
             label = labels.ignore_index
         elif label is None or not 0 <= label < labels.num_classes:
             raise UserError(
-                f"data.label_map sends {raw} to {wanted!r}; wanted is ignore or a class in "
+                f"data.train.label_map sends {raw} to {wanted!r}; wanted is ignore or a class in "
                 f"0..{labels.num_classes - 1}: correct it, or name more classes in data.labels.names"
             )
         if meaning.setdefault(raw, label) != label:
-            raise UserError(f"data.label_map lists the raw value {raw} twice, with different meanings; keep one")
+            raise UserError(f"data.train.label_map lists the raw value {raw} twice, with different meanings; keep one")
     return meaning
 
 

@@ -1,50 +1,30 @@
 """The things that stand in a room: each kind is a function that draws sizes and colours and puts solids together.
 
-A piece stands at the origin of its own frame on z = 0 and faces +y: a sofa is sat on from there, a cupboard opens there.
+A piece stands at the origin of its own frame, on z = 0, and faces +y: from there one sits down on a sofa or opens a
+cupboard.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain
 
-import numpy as np
-
+from .dice import Dice
 from .materials import Colour, Doors, Fabric, Leaves, Material, Segments, Shade, Wood
 from .rays import Point
 from .shapes import Box, Ellipsoid, Frustum, Shape
 
-WOODS: tuple[Colour, ...] = ((0.42, 0.24, 0.11), (0.26, 0.13, 0.06), (0.55, 0.38, 0.2), (0.5, 0.2, 0.09), (0.6, 0.55, 0.47))
+WOODS: tuple[Colour, ...] = (
+    (0.42, 0.24, 0.11), (0.26, 0.13, 0.06), (0.55, 0.38, 0.2), (0.5, 0.2, 0.09), (0.6, 0.55, 0.47),
+)  # fmt: skip
 FABRICS: tuple[Colour, ...] = (
     (0.50, 0.09, 0.07), (0.07, 0.16, 0.38), (0.06, 0.28, 0.27), (0.33, 0.3, 0.27), (0.55, 0.33, 0.06), (0.3, 0.12, 0.3),
 )  # fmt: skip
-BRIGHT: tuple[Colour, ...] = ((0.75, 0.05, 0.04), (0.04, 0.2, 0.7), (0.85, 0.5, 0.02), (0.05, 0.45, 0.12), (0.7, 0.1, 0.4))
+BRIGHT: tuple[Colour, ...] = (
+    (0.75, 0.05, 0.04), (0.04, 0.2, 0.7), (0.85, 0.5, 0.02), (0.05, 0.45, 0.12), (0.7, 0.1, 0.4),
+)  # fmt: skip
 METALS: tuple[Colour, ...] = ((0.05, 0.05, 0.05), (0.5, 0.48, 0.45), (0.5, 0.33, 0.1))
 POTS: tuple[Colour, ...] = ((0.5, 0.18, 0.08), (0.7, 0.68, 0.63), (0.1, 0.2, 0.35), (0.12, 0.12, 0.12))
-
-
-class Dice:
-    """Draws from one generator; nothing here but its raw doubles, so that every machine draws the same."""
-
-    def __init__(self, generator: np.random.Generator):
-        self.draws = chain.from_iterable(iter(lambda: generator.random(512).tolist(), None))  # by the block: much faster
-
-    def between(self, low: float, high: float) -> float:
-        """A number from low to high; written out, because a C library may fuse the product into the sum."""
-        return low + (high - low) * next(self.draws)
-
-    def chance(self, probability: float) -> bool:
-        """Whether something happens that happens this often."""
-        return next(self.draws) < probability
-
-    def below(self, count: int) -> int:
-        """A whole number from 0 to count - 1."""
-        return int(next(self.draws) * count)
-
-    def one_of(self, choices: tuple):
-        """Any of the choices."""
-        return choices[self.below(len(choices))]
 
 
 @dataclass(frozen=True)
@@ -77,7 +57,8 @@ def sofa(dice: Dice) -> Piece:
     seats = 1 + dice.below(3)
     colour = dice.one_of(FABRICS)
     second = dice.one_of(FABRICS) if dice.chance(0.2) else colour
-    cloth, cushion = Fabric(colour, second=second), Fabric(tuple(min(1.0, 1.2 * c + 0.02) for c in colour), second=second)
+    cloth = Fabric(colour, second=second)
+    cushion = Fabric(tuple(1.2 * c + 0.02 for c in colour), second=second)
     arm, deep, seat = dice.between(0.13, 0.2), dice.between(0.4, 0.46), dice.between(0.4, 0.46)
     each = dice.between(0.54, 0.64) + (0.1 if seats == 1 else 0.0)
     half, height, sides = arm + seats * each / 2, dice.between(0.78, 0.92), dice.between(0.56, 0.64)
@@ -119,14 +100,14 @@ def cupboard(dice: Dice) -> Piece:
     x, y, height = dice.between(0.4, 0.75), dice.between(0.2, 0.28), dice.between(0.8, 1.9)
     wood = dice.one_of(WOODS)
     columns, rows = max(1, int(x * 2 / 0.42)), max(2, int(height / 0.45))
-    front = Doors(wood, width=x * 2 / columns, height=(height - 0.13) / rows, front=y)
+    shift = 0.5 * (columns % 2)
+    front = Doors(wood, width=x * 2 / columns, height=(height - 0.13) / rows, shift=shift, front=y)
     parts = (
-        slab(front, (-x, x), (-y, y), (0.0, height - 0.13)),
+        slab(front, (-x, x), (-y, y), (0.085, height - 0.045)),
         slab(Wood(wood), (-x - 0.025, x + 0.025), (-y, y + 0.025), (height - 0.045, height)),
-        slab(Wood(DIMMED[wood]), (-x + 0.03, x - 0.03), (-y, y - 0.04), (0.0, 0.09)),
+        slab(Wood(tuple(0.35 * c for c in wood)), (-x + 0.03, x - 0.03), (-y, y - 0.04), (0.0, 0.085)),
     )
-    lifted = Part(Box((0.0, 0.0, (height - 0.045 + 0.085) / 2), (x, y, (height - 0.13) / 2)), front)
-    return Piece("cupboard", (lifted, *parts[1:]), (x + 0.025, y + 0.025), height)
+    return Piece("cupboard", parts, (x + 0.025, y + 0.025), height)
 
 
 def lamp(dice: Dice) -> Piece:
@@ -134,7 +115,7 @@ def lamp(dice: Dice) -> Piece:
     height, shade, radius = dice.between(1.35, 1.75), dice.between(0.32, 0.42), dice.between(0.24, 0.32)
     metal = Material(dice.one_of(METALS))
     warm = dice.one_of(((1.0, 0.78, 0.45), (1.0, 0.66, 0.32), (1.0, 0.87, 0.65)))
-    lit = Shade(warm, glow=dice.between(0.9, 1.3), height=shade, base=height - shade)
+    lit = Shade(warm, glow=dice.between(0.5, 0.8), height=shade, base=height - shade)
     parts = (
         Part(Frustum(0.0, 0.0, height - shade, shade, radius, radius * dice.between(0.55, 0.95)), lit),
         Part(Frustum(0.0, 0.0, 0.0, height - shade, 0.026, 0.022), metal),
@@ -168,8 +149,6 @@ def ball(dice: Dice) -> Piece:
     centred = Part(Ellipsoid((0.0, 0.0, radius), (radius, radius, radius)), skin)
     return Piece("ball", (centred,), (radius, radius), radius * 2)
 
-
-DIMMED = {wood: tuple(0.35 * c for c in wood) for wood in WOODS}
 
 MAKERS: dict[str, Callable[[Dice], Piece]] = {
     "sofa": sofa, "table": table, "cupboard": cupboard, "lamp": lamp, "plant": plant, "ball": ball,

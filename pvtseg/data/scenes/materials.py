@@ -1,7 +1,7 @@
-"""What surfaces look like: a material names the colour (3, n), linear light, of points (3, n).
+"""What rooms and furniture are made of: a material names the colours (3, n), in linear light, of points (3, n).
 
-Points are in the surface's own coordinates, in metres: (across, up, 0) from the middle of a wall, a rug or a picture, and
-from the floor's middle of a piece of furniture. A material with a `glow` gives light of its own, lit or not.
+Points are in metres, in the surface's own coordinates: (across, up, 0) from the low corner of a wall or a floor or from
+the middle of a panel, (x, y, z) in the frame of a piece of furniture. A material that glows has light of its own.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .noise import clouds, hills, speckle
+from .noise import clouds, speckle
 from .rays import column
 
 Colour = tuple[float, float, float]
@@ -106,7 +106,8 @@ class Wood(Material):
     def __call__(self, points):
         u, v, w = points
         across = v + w
-        return paint(self.colour, 1.0 + 0.16 * clouds(u * 12.0, across * 160.0) + 0.08 * clouds(u * 30.0, across * 40.0))
+        figure = 0.16 * clouds(u * 12.0, across * 160.0) + 0.08 * clouds(u * 30.0, across * 40.0)
+        return paint(self.colour, 1.0 + figure)
 
 
 @dataclass(frozen=True)
@@ -128,11 +129,14 @@ class Doors(Material):
 
     width: float = 0.5
     height: float = 0.6
+    shift: float = 0.0  # 0.5 for an odd number of columns: then one of them is in the middle
+    base: float = 0.085  # the height at which the lowest row begins
     front: float = 0.2  # where the front side lies, along y
 
     def __call__(self, points):
         u, v, w = points
-        across, up = fraction(u * (1.0 / self.width) + 0.5), fraction(w * (1.0 / self.height))
+        across = fraction(u * (1.0 / self.width) + self.shift)
+        up = fraction((w - self.base) * (1.0 / self.height))
         grain = 1.0 + 0.12 * clouds((v + w) * 14.0, u * 150.0)
         facing = v > self.front - 0.01
         edge_u, edge_w = np.minimum(across, 1.0 - across) * self.width, np.minimum(up, 1.0 - up) * self.height
@@ -176,117 +180,3 @@ class Shade(Material):
     def __call__(self, points):
         offset = (points[2] - self.base) * (2.0 / self.height) - 1.0
         return paint(self.colour, 1.0 - 0.35 * offset * offset)
-
-
-@dataclass(frozen=True)
-class Rug(Material):
-    """A rug: checks inside a border; `round` rugs have rings instead."""
-
-    second: Colour = WHITE
-    border: Colour = DARK
-    half: tuple[float, float] = (0.9, 0.6)
-    check: float = 0.2
-    round: bool = False
-
-    def __call__(self, points):
-        u, v, _ = points
-        tone = 0.92 + 0.13 * clouds(u * 130.0, v * 130.0)
-        if self.round:
-            radius = np.sqrt(u * u + v * v)
-            inset, odd = self.half[0] - radius, fraction(radius * (0.5 / self.check)) > 0.5
-        else:
-            inset = np.minimum(self.half[0] - np.abs(u), self.half[1] - np.abs(v))
-            step = np.floor(u * (1.0 / self.check)) + np.floor(v * (1.0 / self.check))
-            odd = fraction(step * 0.5) > 0.25
-        colours = layer(paint(self.colour, tone), odd, self.second, tone)
-        return layer(colours, inset < 0.09, self.border, tone)
-
-
-@dataclass(frozen=True)
-class Door(Material):
-    """A door in its frame: two sunken panels and a handle."""
-
-    half: tuple[float, float] = (0.45, 1.0)
-
-    def __call__(self, points):
-        u, v, _ = points
-        across = np.abs(u)
-        frame = (across > self.half[0] - 0.07) | (v > self.half[1] - 0.07)
-        tone = 1.0 + 0.1 * clouds(v * 14.0, u * 160.0)
-        edge = np.minimum(self.half[0] - 0.17 - across, 0.36 - np.abs(np.abs(v + 0.04) - 0.44))
-        tone = np.where((edge > 0.0) & (edge < 0.025), tone * 0.5, tone)
-        colours = layer(paint(self.colour, tone), frame, WHITE)
-        gap = np.abs(np.minimum(self.half[0] - 0.07 - across, self.half[1] - 0.07 - v)) < 0.012
-        handle = (np.abs(u - self.half[0] + 0.15) < 0.05) & (np.abs(v) < 0.018)
-        return layer(layer(colours, gap, DARK), handle, (0.85, 0.75, 0.5))
-
-
-@dataclass(frozen=True)
-class Window(Material):
-    """A window: sky and hills behind white bars. `horizon` is the eye's height over the middle, where the sky must end."""
-
-    half: tuple[float, float] = (0.6, 0.6)
-    horizon: float = 0.0
-    phase: float = 0.0
-
-    def __call__(self, points):
-        u, v, _ = points
-        height = v - self.horizon
-        sky = ramp(height, 0.0, 1.2)
-        cloud = ramp(clouds(u * 40.0 + self.phase, v * 90.0), 0.2, 1.0) * 0.5
-        colours = column((1.1, 1.15, 1.2)) - column((0.72, 0.45, 0.08)) * sky * (1.0 - cloud)
-        colours = layer(colours, height < 0.12 + 0.1 * hills(u * 24.0 + self.phase), (0.34, 0.5, 0.62))
-        colours = layer(colours, height < 0.02 + 0.07 * hills(u * 40.0 + self.phase + 90.0), (0.2, 0.42, 0.16))
-        bars = (np.abs(u) < 0.02) | (np.abs(v - 0.3 * self.half[1]) < 0.018)
-        frame = (np.abs(u) > self.half[0] - 0.06) | (np.abs(v) > self.half[1] - 0.06)
-        colours = layer(colours, bars | frame, (0.72, 0.72, 0.7))
-        return layer(colours, v < 0.025 - self.half[1], (0.35, 0.34, 0.33))
-
-
-@dataclass(frozen=True)
-class Landscape(Material):
-    """A framed painting of a sun over hills. `colour` is the frame, `second` the sky, `third` the land."""
-
-    half: tuple[float, float] = (0.4, 0.3)
-    second: Colour = WHITE
-    third: Colour = DARK
-    phase: float = 0.0
-
-    def __call__(self, points):
-        u, v, _ = points
-        x, y = u * (1.0 / self.half[0]), v * (1.0 / self.half[1])
-        colours = paint(self.second, 1.25 - 0.5 * y)
-        sun = (x - 0.35) * (x - 0.35) + (y - 0.3) * (y - 0.3) * 0.6
-        colours = layer(colours, sun < 0.06, (1.0, 0.75, 0.35))
-        for step in range(3):
-            ridge = 0.25 - 0.33 * step + 0.28 * hills(x * (14.0 + 6.0 * step) + self.phase + 50.0 * step)
-            colours = layer(colours, y < ridge, self.third, 0.85 - 0.27 * step)
-        return framed(colours, u, v, self)
-
-
-@dataclass(frozen=True)
-class Abstract(Material):
-    """A framed painting of coloured blocks between black lines. `colour` is the frame."""
-
-    half: tuple[float, float] = (0.4, 0.3)
-    second: Colour = (0.6, 0.06, 0.04)
-    third: Colour = (0.05, 0.12, 0.5)
-    phase: float = 0.0
-
-    def __call__(self, points):
-        u, v, _ = points
-        x, y = u * (3.1 / self.half[0] / 2), v * (2.6 / self.half[1] / 2)
-        column_shift = speckle(np.floor(x) + self.phase, x * 0.0) * 0.8
-        tone = speckle(x + self.phase, y + column_shift + 8.0)
-        colours = paint((0.8, 0.77, 0.68), np.ones_like(u))
-        for low, colour in ((0.35, self.second), (0.58, self.third), (0.8, (0.85, 0.6, 0.05))):
-            colours = layer(colours, (tone > low) & (tone < low + 0.2), colour)
-        lines = (np.abs(fraction(x) - 0.5) > 0.45) | (np.abs(fraction(y + column_shift) - 0.5) > 0.45)
-        return framed(layer(colours, lines, DARK), u, v, self)
-
-
-def framed(colours: np.ndarray, u: np.ndarray, v: np.ndarray, picture: Landscape | Abstract) -> np.ndarray:
-    """A painting in a white mount and a frame."""
-    inset = np.minimum(picture.half[0] - np.abs(u), picture.half[1] - np.abs(v))
-    colours = layer(colours, inset < 0.075, WHITE)
-    return layer(colours, inset < 0.04, picture.colour, 0.7 + 12.0 * inset)

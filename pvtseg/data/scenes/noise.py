@@ -35,7 +35,7 @@ def hills(u: np.ndarray) -> np.ndarray:
 
 
 def grain(height: int, width: int, top: int, left: int) -> np.ndarray:
-    """The noise of a sensor, (height, width, 3), standard deviation about 1: a window into a table, from (top, left)."""
+    """The noise of a sensor, (height, width, 3), standard deviation about 1: a table seen from (top, left) on."""
     rows, columns = (top + np.arange(height)) % SIDE, (left + np.arange(width)) % SIDE
     return _grain().take(rows, axis=0).take(columns, axis=1)
 
@@ -61,7 +61,7 @@ def _clouds() -> np.ndarray:
 
 
 def _stretch(rows: np.ndarray, factor: int) -> np.ndarray:
-    """Each row drawn out `factor` times, with a smooth step between its neighbours, the last one being next to the first."""
+    """Each row drawn out `factor` times, smoothly from one to the next, and from the last to the first."""
     step = np.arange(factor, dtype=np.float32) / np.float32(factor)
     step = (step * step * (3 - 2 * step)).reshape(1, factor, 1)
     following = np.roll(rows, -1, axis=0)

@@ -1,15 +1,16 @@
 """Rays, and the frames they are looked at from.
 
-Vectors are arrays (3, n) float32: row 0 is x, row 1 is y, row 2 is z (up), in metres, one column a ray. A ray is
-`origin + t * direction`. A camera ray's direction has a component of exactly one along the optical axis, so its t *is* the
+Vectors are arrays (3, n) float32, in metres: row 0 is x, row 1 is y, row 2 is z (up), one column a ray. A ray is
+`origin + t * direction`. The direction of a camera's ray measures one along the optical axis, so that its t *is* the
 planar depth that a depth camera reports.
 
-Only + - * / sqrt, comparisons and floor touch the pixels, written out without BLAS or reductions over many values: these
-are exact in IEEE arithmetic, and a scene is the same on every machine.
+Only + - * / sqrt, comparisons and floor touch the pixels, written out, without BLAS and without sums over many values:
+IEEE arithmetic rounds each of these in one way only, so that a scene is the same on every machine.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -30,6 +31,13 @@ def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(3, n) and (3, n) or (3, 1) -> (n,)."""
     product = a * b
     return product[0] + product[1] + product[2]
+
+
+def unit(vector: Point) -> Point:
+    """The vector at length one."""
+    x, y, z = vector
+    length = math.sqrt(x * x + y * y + z * z)
+    return (x / length, y / length, z / length)
 
 
 @dataclass

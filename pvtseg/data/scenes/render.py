@@ -1,8 +1,7 @@
 """From rays to a picture: trace, shade, and once more where edges need it.
 
-Light is one lamp near the ceiling with shadows, sunlight that falls in through the windows, and an ambient light that
-fades into corners. Shading is done surface by surface: the rays are sorted by what they met, so that each material works on
-one contiguous run of points.
+Shading goes surface by surface: the rays are sorted by what they met, so that each material works on one contiguous run
+of points. Where neighbouring pixels then differ much, more rays through the same pixels smooth the edge.
 """
 
 from __future__ import annotations
@@ -10,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from .furniture import Dice
-from .materials import paint
+from .lighting import illuminate
 from .noise import SIDE, grain
-from .rays import Rays, column, dot
-from .room import ACROSS, CEILING, FLOOR, Room
-from .tracing import Hits, Stage, covered, panel_coordinates
+from .rays import column
+from .room import ACROSS, CEILING, Room
+from .tracing import Hits, Stage, panel_coordinates
 
-EDGE = 0.18  # difference between neighbouring pixels, of 1, from which they are sampled more finely
+EDGE = 0.18  # of the brightest; pixels that differ more, or a third of it across two surfaces, get more rays
 SUBPIXELS = ((-0.35, -0.15), (0.3, -0.25), (0.05, 0.4))  # around the middle, whose colour is known already
 
 
@@ -63,11 +62,11 @@ def rough(colours: np.ndarray, surface: np.ndarray) -> np.ndarray:
     """The pixels, as flat indices, that differ much from a neighbour: colours (3, H, W), surface (H, W)."""
     tone = colours[0] * np.float32(0.3) + colours[1] * np.float32(0.6) + colours[2] * np.float32(0.1)
     edge = np.zeros(surface.shape, dtype=bool)
-    for here, there in (((slice(1, None),), (slice(None, -1),)), ((slice(None), slice(1, None)), (slice(None), slice(None, -1)))):
-        step = np.abs(tone[here] - tone[there]) > np.float32(EDGE)
-        step |= (surface[here] != surface[there]) & (np.abs(tone[here] - tone[there]) > np.float32(EDGE / 3))
-        edge[here] |= step
-        edge[there] |= step
+    for here, there in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+        step = np.abs(tone[here] - tone[there])
+        differs = (step > np.float32(EDGE)) | ((step > np.float32(EDGE / 3)) & (surface[here] != surface[there]))
+        edge[here] |= differs
+        edge[there] |= differs
     return np.flatnonzero(edge)
 
 
@@ -76,13 +75,16 @@ def shade(stage: Stage, hits: Hits) -> np.ndarray:
     order = np.argsort(hits.surface, kind="stable")
     points = hits.points.take(order, axis=1)
     surface = hits.surface.take(order)
-    starts = np.searchsorted(surface, np.arange(len(stage.surfaces) + 1))
+    starts = np.searchsorted(surface, np.arange(len(stage.surfaces) + 1)).tolist()
     colour, normal = np.empty_like(points), np.empty_like(points)
     glow = np.zeros(surface.shape, dtype=np.float32)
-    for number in np.flatnonzero(starts[1:] > starts[:-1]):
-        run = slice(starts[number], starts[number + 1])
-        colour[:, run], normal[:, run] = appearance(stage, int(number), points[:, run])
-        glow[run] = stage.surfaces[number].material.glow
+    for look in stage.looks:
+        ends = starts[look.start : look.stop + 1]
+        if ends[0] < ends[-1]:
+            run = slice(ends[0], ends[-1])
+            material, local = stage.surfaces[look.start].material, localise(stage, look.start, points[:, run])
+            colour[:, run], normal[:, run] = material(local), normals(stage, look, ends, local)
+            glow[run] = material.glow
     incoming = illuminate(stage, points, normal)
     lit = colour * (incoming + glow)
     place = np.empty_like(order)
@@ -90,92 +92,31 @@ def shade(stage: Stage, hits: Hits) -> np.ndarray:
     return lit.take(place, axis=1)
 
 
-def appearance(stage: Stage, number: int, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The material's colour and the surface's normal, (3, n) each, at points (3, n) of one surface."""
-    surface, room = stage.surfaces[number], stage.room
+def localise(stage: Stage, number: int, points: np.ndarray) -> np.ndarray:
+    """Points (3, n) of one surface in the coordinates of its material."""
+    surface = stage.surfaces[number]
     if surface.shape is not None:
-        local = surface.frame.points_inward(points)
-        return surface.material(local), surface.frame.outward(surface.shape.normal(local))
+        return surface.frame.points_inward(points)
     if number > CEILING:
-        panel = room.panels[number - CEILING - 1]
-        face = panel.face
-        u, v = panel_coordinates(panel, points)
+        u, v = panel_coordinates(stage.room.panels[number - CEILING - 1], points)
     else:
-        face = number
-        u, v = points[1 if face < 2 else 0], points[1 if face >= FLOOR else 2]
-    inward = [0.0, 0.0, 0.0]
-    inward[face // 2] = -1.0 if face % 2 else 1.0
-    return surface.material(np.array((u, v, np.zeros_like(u)))), column(tuple(inward))
+        across, up = ACROSS[number // 2]
+        u, v = points[across], points[up]
+    return np.array((u, v, np.zeros_like(u)))
 
 
-def illuminate(stage: Stage, points: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """The light (3, n) that arrives at points with these normals, (3, n) each."""
-    room = stage.room
-    way = column(room.light.position) - points
-    square = dot(way, way)
-    facing = np.maximum(dot(normal, way), np.float32(0)) / np.sqrt(square)
-    strength = facing / (square + np.float32(1.2))
-    lit = np.flatnonzero(facing > 0)
-    strength[lit] *= unshadowed(stage, Rays(points.take(lit, axis=1), way.take(lit, axis=1)))
-    sky = (np.float32(0.9) + np.float32(0.1) * normal[2]) * openness(room, points, normal)
-    light = paint(room.light.power, strength) + paint(room.ambient, sky)
-    if room.sun:
-        sunny = sunlit(room, points, normal)
-        toward = column(room.sun.toward)
-        rays = Rays(points.take(sunny, axis=1), np.repeat(toward * np.float32(9), sunny.size, axis=1))
-        strength = dot(normal.take(sunny, axis=1), toward) * unshadowed(stage, rays)
-        light[:, sunny] += paint(room.sun.power, strength)
-    return light
-
-
-def sunlit(room: Room, points: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """The indices of those points (3, n) from which the sun can be seen through its window, past the bars."""
-    window, toward = room.sun.window, room.sun.toward
-    axis = window.face // 2
-    gap = np.float32(room.size[axis] if window.face % 2 else 0) - points[axis]
-    u, v = (
-        points[row] + gap * np.float32(toward[row] / toward[axis]) - np.float32(centre)
-        for row, centre in zip(ACROSS[axis], window.centre, strict=True)
-    )
-    u, v = np.abs(u), np.abs(v)
-    through = (u < np.float32(window.half[0] - 0.06)) & (v < np.float32(window.half[1] - 0.06)) & (u > np.float32(0.025))
-    return np.flatnonzero(through & (dot(normal, column(toward)) > 0))
-
-
-def openness(room: Room, points: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """How much of the ambient light finds its way to points (3, n), (n,): less near the walls they do not belong to."""
-    size = column(room.size)
-    gap = np.maximum(np.minimum(points, size - points), np.float32(0)) + np.abs(normal) * np.float32(2)
-    fade = (gap + np.float32(0.12)) / (gap + np.float32(0.3))
-    return fade[0] * fade[1] * fade[2]
-
-
-def unshadowed(stage: Stage, rays: Rays) -> np.ndarray:
-    """How much of the light each ray from a point (t = 0) to the light (t = 1) can see, (n,) in 0..1.
-
-    A ray that only grazes a solid loses only part of its light: that is what makes the edges of shadows soft.
-    """
-    visible = np.ones(rays.direction.shape[1], dtype=np.float32)
-    length = dot(rays.direction, rays.direction)
-    for thing in stage.room.things:
-        half = thing.piece.height / 2
-        x, y, _ = thing.frame.position
-        radius = thing.piece.half[0] * thing.piece.half[0] + thing.piece.half[1] * thing.piece.half[1] + half * half
-        toward = column((x, y, half)) - rays.origin
-        along = dot(toward, rays.direction)
-        aside = dot(toward, toward) - along * along / length
-        chosen = np.flatnonzero(aside < np.float32(radius))
-        if not chosen.size:
-            continue
-        local = thing.frame.rays_inward(rays[chosen])
-        metres = np.sqrt(length.take(chosen))
-        clear = visible[chosen]
-        for part in thing.piece.parts:
-            if part.material.glow:
-                continue
-            near, far = part.shape.span(local)
-            crossed = np.minimum(far, np.float32(1)) - np.maximum(near, np.float32(0.004))
-            softness = np.float32(0.02) + np.float32(0.06) * np.maximum(near, np.float32(0)) * metres
-            clear *= 1 - np.minimum(np.fmax(crossed * metres / softness, np.float32(0)), np.float32(1))  # fmax: 0 for nan
-        visible[chosen] = clear
-    return visible
+def normals(stage: Stage, look: range, ends: list[int], local: np.ndarray) -> np.ndarray:
+    """The unit normals (3, n), or (3, 1) of a plane, at points of surfaces that look alike: `ends` bounds the runs."""
+    surface = stage.surfaces[look.start]
+    if surface.shape is None:
+        face = stage.room.panels[look.start - CEILING - 1].face if look.start > CEILING else look.start
+        inward = [0.0, 0.0, 0.0]
+        inward[face // 2] = -1.0 if face % 2 else 1.0
+        return column(tuple(inward))
+    bounds = [end - ends[0] for end in ends]
+    parts = [
+        stage.surfaces[number].shape.normal(local[:, start:stop])
+        for number, start, stop in zip(look, bounds[:-1], bounds[1:], strict=True)
+        if start < stop
+    ]
+    return surface.frame.outward(np.concatenate(parts, axis=1))

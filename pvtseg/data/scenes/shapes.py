@@ -1,7 +1,8 @@
 """The three solids everything is built from: a box, an ellipsoid, and a frustum (a cylinder whose ends may differ).
 
-All are convex, so a ray is inside from `near` to `far` and nowhere else; a ray that misses has near > far, or nan for both. That interval
-answers both questions a renderer asks: where does the eye's ray enter, and how much of the solid does a shadow ray cross.
+All are convex, so a ray is inside from `near` to `far` and nowhere else; for a ray that misses, near < far is false:
+they come the other way round, or as nan. That interval answers both questions a renderer asks: where the eye's ray
+enters, and how much of the solid a shadow ray crosses.
 """
 
 from __future__ import annotations
@@ -94,8 +95,8 @@ class Frustum:
             x * dx + y * dy - radius * widening,
             x * x + y * y - radius * radius,
         )
-        # A ray steeper than the cone's side meets it once coming from outside or once going out; _roots gives that place
-        # as `last` < `first`, and the ray stays inside for ever on the side where the cone widens.
+        # A ray steeper than the cone's side stays inside where the cone widens: from the later root on, which _roots
+        # then calls the first, or up to the earlier one. (The other root lies on the cone's mirror image.)
         steep = widening * widening > dx * dx + dy * dy
         near = np.where(steep & (widening < 0), -FAR, first)
         far = np.where(steep, np.where(widening > 0, FAR, last), last)
@@ -126,7 +127,7 @@ Shape = Box | Ellipsoid | Frustum
 
 
 def _roots(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The two t with a t² + 2 b t + c = 0, (n,) and (n,), in order when a > 0; nan, which no comparison likes, if none."""
+    """The two t with a t² + 2 b t + c = 0, (n,) and (n,), in order when a > 0; nan where there are none."""
     root = np.sqrt(b * b - a * c)
     scale = np.float32(-1) / a
     return (b + root) * scale, (b - root) * scale

@@ -1,7 +1,7 @@
 """Which surface each ray meets first, and at which depth.
 
-The room's shell is met by every ray; a panel or a thing is tried only by the rays inside its rectangle on the image plane.
-Surfaces are numbered: the six faces, then the panels, then every part of every thing.
+Every ray meets the room's shell; only those inside its rectangle on the image plane try a panel or a thing. Surfaces
+are numbered: the six faces, then the panels, then every part of every thing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 
@@ -56,6 +56,15 @@ class Stage:
             self.first_part.append(len(self.surfaces))
             for part in thing.piece.parts:
                 self.surfaces.append(Surface(thing.piece.kind, number, part.material, thing.frame, part.shape))
+        self.looks = self._looks()
+
+    def _looks(self) -> list[range]:
+        """The numbers of the surfaces in runs of equal looks: the neighbouring parts of one thing in one material."""
+        firsts = [0]
+        for number, (before, surface) in enumerate(pairwise(self.surfaces), start=1):
+            if surface.thing == 0 or surface.thing != before.thing or surface.material is not before.material:
+                firsts.append(number)
+        return [range(*ends) for ends in pairwise([*firsts, len(self.surfaces)])]
 
     @cached_property
     def panel_windows(self) -> list[Rectangle | None]:
@@ -97,7 +106,8 @@ class Stage:
 
     def _panels(self, rays: Rays, x: np.ndarray, y: np.ndarray, depth: np.ndarray, surface: np.ndarray) -> None:
         """Lays the panels on the shell: changes surface (n,) where one covers the face that was met."""
-        for number, (panel, window) in enumerate(zip(self.room.panels, self.panel_windows, strict=True), start=CEILING + 1):
+        numbers = range(CEILING + 1, CEILING + 1 + len(self.room.panels))
+        for number, panel, window in zip(numbers, self.room.panels, self.panel_windows, strict=True):
             chosen = inside(window, x, y)
             chosen = chosen[surface.take(chosen) == panel.face]
             if chosen.size:

@@ -63,9 +63,7 @@ class ResizeCenterCrop:
     PVTv2's authors use 0.875, timm 0.9; the published accuracies differ by it.
     """
 
-    def __init__(
-        self, size: int | Sequence[int], *, crop_pct: float = 0.875, interpolation: Interpolation = "bicubic"
-    ) -> None:
+    def __init__(self, size: int | Sequence[int], *, crop_pct: float = 0.875, interpolation: Interpolation = "bicubic") -> None:
         if not 0 < crop_pct <= 1:
             raise UserError(f"crop_pct is {crop_pct}; wanted is a share of the shorter side in 0..1, such as 0.875")
         self.size = as_size(size)

@@ -144,20 +144,21 @@ def test_the_same_seed_gives_the_same_sample_and_another_seed_another():
     assert not np.array_equal(first["target"], drawn(transform, 8)["target"])
 
 
-def test_flipping_does_not_follow_from_where_the_crop_lies():
-    """Columns are numbered: a rising row was not flipped, and its smallest number is where the crop begins."""
-    mask = np.broadcast_to(np.arange(250, dtype=np.uint8), (60, 250)).copy()
-    transform = SegmentationTraining((60, 50), ratio_range=(1, 1), cat_max_ratio=1.0, photometric=False)
-    starts = {True: [], False: []}
+def test_steps_draw_independently_of_each_other():
+    """Columns are numbered: a falling row was flipped. Flipped or not, every scale occurs."""
+    mask = np.broadcast_to(np.arange(200, dtype=np.uint8), (20, 200)).copy()
+    image = np.repeat(mask[..., None], 3, axis=2)
+    transform = SegmentationTraining((40, 320), ratio_range=(0.5, 1.5), photometric=False)
+    widths = {True: [], False: []}
     for number in range(200):
         transform.seed(number)
-        row = transform(image=np.repeat(mask[..., None], 3, 2), target=mask)["target"][0]
-        starts[bool(row[0] > row[-1])].append(int(row.min()))
-    assert 70 <= len(starts[True]) <= 130
-    for places in starts.values():
-        assert 70 < np.mean(places) < 130  # of 0..200
-        assert min(places) < 25
-        assert max(places) > 175
+        row = transform(image=image, target=mask)["target"][0]
+        row = row[row != 255]
+        widths[bool(row[0] > row[-1])].append(len(row))
+    assert 70 <= len(widths[True]) <= 130
+    for some in widths.values():
+        assert min(some) < 115
+        assert max(some) > 285
 
 
 def test_a_flip_rate_of_one_always_mirrors_and_zero_never():
@@ -166,9 +167,7 @@ def test_a_flip_rate_of_one_always_mirrors_and_zero_never():
     mirrored = SegmentationTraining(100, flip_rate=1.0, **options)(image=image, target=mask)
     np.testing.assert_array_equal(mirrored["target"], mask[:, ::-1])
     np.testing.assert_array_equal(mirrored["image"], image[:, ::-1])
-    np.testing.assert_array_equal(
-        SegmentationTraining(100, flip_rate=0.0, **options)(image=image, target=mask)["target"], mask
-    )
+    np.testing.assert_array_equal(SegmentationTraining(100, flip_rate=0.0, **options)(image=image, target=mask)["target"], mask)
 
 
 def test_what_goes_in_is_not_written_to():
@@ -184,9 +183,7 @@ def test_what_goes_in_is_not_written_to():
 
 def test_steps_of_your_own_come_before_the_padding():
     image, mask = blocks(60, 80)
-    transform = SegmentationTraining(
-        100, ratio_range=(1, 1), photometric=False, extra=[A.InvertImg(p=1.0)], flip_rate=0
-    )
+    transform = SegmentationTraining(100, ratio_range=(1, 1), photometric=False, extra=[A.InvertImg(p=1.0)], flip_rate=0)
     changed = transform(image=image, target=mask)["image"]
     np.testing.assert_array_equal(changed[:60, :80], 255 - image)
     assert (changed[99, 99] == MEAN_COLOR).all()

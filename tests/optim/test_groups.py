@@ -1,0 +1,93 @@
+"""Which parameters decay, and how fast each learns."""
+
+import pytest
+import torch
+from torch import nn
+
+import pvtseg
+from pvtseg.heads.segformer import SegFormerHead
+from pvtseg.model import DenseModel
+from pvtseg.optim.groups import adamw
+
+
+def model_of(**options) -> DenseModel:
+    with torch.device("meta"):
+        backbone = pvtseg.mit_b0(**options)
+        return DenseModel(backbone, SegFormerHead(backbone.channels, 3, channels=8))
+
+
+def settings(model: nn.Module, **options) -> dict[str, dict]:
+    """Parameter name -> the options of its group; each parameter is in one group only."""
+    optimizer = adamw(model, **options)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    found = {}
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            assert names[id(parameter)] not in found
+            found[names[id(parameter)]] = group
+    return found
+
+
+def test_every_parameter_is_in_one_group():
+    model = model_of()
+    assert settings(model, lr=1e-3).keys() == dict(model.named_parameters()).keys()
+
+
+def test_norms_and_biases_do_not_decay_and_all_else_does():
+    model = model_of()
+    norms = {
+        f"{path}.{name}"
+        for path, module in model.named_modules()
+        if isinstance(module, (nn.LayerNorm, nn.BatchNorm2d))
+        for name, _ in module.named_parameters()
+    }
+    assert "head.norm.weight" in norms
+    for name, group in settings(model, lr=1e-3, weight_decay=0.05).items():
+        spared = name in norms or name.endswith(".bias")
+        assert group["weight_decay"] == (0 if spared else 0.05), name
+        assert group["lr"] == 1e-3, name
+
+
+def test_the_head_learns_faster_by_its_factor():
+    for name, group in settings(model_of(), lr=6e-5, head_lr_factor=10).items():
+        assert group["lr"] == pytest.approx(6e-4 if name.startswith("head.") else 6e-5), name
+
+
+def test_layer_decay_slows_every_block_down_by_one_factor_more_than_the_next():
+    groups = settings(model_of(), lr=1.0, layer_decay=0.5)
+    rate = {name: group["lr"] for name, group in groups.items()}
+    number_of_blocks = 8
+    blocks = [f"backbone.stages.{stage}.blocks.{block}." for stage in range(4) for block in range(2)]
+    for number, prefix in enumerate(blocks, start=1):
+        of_this_block = {value for name, value in rate.items() if name.startswith(prefix)}
+        assert of_this_block == {0.5 ** (number_of_blocks + 1 - number)}, prefix
+    assert rate["backbone.stages.0.embed.project.weight"] == 0.5 ** (number_of_blocks + 1)
+    assert rate["backbone.stages.3.norm.weight"] == 0.5
+    assert {value for name, value in rate.items() if name.startswith("head.")} == {1.0}
+    # what stands between two blocks learns as fast as one of them
+    for stage in (1, 2, 3):
+        neighbours = {rate[f"backbone.stages.{s}.blocks.{b}.norm1.weight"] for s, b in ((stage - 1, 1), (stage, 0))}
+        assert rate[f"backbone.stages.{stage}.embed.project.weight"] in neighbours
+        assert rate[f"backbone.stages.{stage - 1}.norm.weight"] in neighbours
+
+
+def test_frozen_parameters_are_left_out():
+    names = settings(model_of(frozen_stages=2), lr=1e-3).keys()
+    assert not any(name.startswith(("backbone.stages.0.", "backbone.stages.1.")) for name in names)
+    assert "backbone.stages.2.embed.project.weight" in names
+
+
+def test_a_head_alone_can_be_trained():
+    assert all(name.startswith("head.") for name in settings(model_of(frozen_stages=4), lr=1e-3))
+
+
+def test_nothing_left_to_train_is_an_error():
+    model = model_of().requires_grad_(False)
+    with pytest.raises(pvtseg.UserError, match="nothing is left to train"):
+        adamw(model, lr=1e-3)
+
+
+def test_it_is_adamw_with_the_betas_asked_for():
+    optimizer = adamw(model_of(), lr=1e-3, betas=[0.8, 0.9])
+    assert type(optimizer) is torch.optim.AdamW
+    assert {tuple(group["betas"]) for group in optimizer.param_groups} == {(0.8, 0.9)}
