@@ -40,7 +40,7 @@ def convert(config: DictConfig) -> float:
     is_model = "head" in read_source(config.source).config
     model = load_model(config.source, max_depth=config.max_depth, **options) if is_model else load_backbone(config.source, **options)
     folder = save_model(model, config.output, config.layout)
-    opened_by, ask = _open(folder, config.layout, is_model)
+    opened_by, ask = _open(folder, config.layout, model)
 
     in_channels = model.config["backbone"]["in_channels"]
     image = torch.randn(1, in_channels, *SIZE, generator=torch.Generator().manual_seed(0))
@@ -56,15 +56,17 @@ def convert(config: DictConfig) -> float:
     return difference
 
 
-def _open(folder: Path, layout: str, is_model: bool) -> tuple[str, Ask]:
+def _open(folder: Path, layout: str, original: nn.Module) -> tuple[str, Ask]:
     """Who opened the converted model, and how to ask it: the library that the layout is for, where it is installed."""
+    head = original.config.get("head")
     if layout == "huggingface" and find_spec("transformers"):
         return "transformers", _transformers(folder)
     if layout == "timm" and find_spec("timm"):
-        return "timm", _timm(folder, is_model)
+        return "timm", _timm(folder, is_model=head is not None)
     from pvtseg.load import load_backbone, load_model
 
-    return "pvtseg", _ours(load_model(folder) if is_model else load_backbone(folder))
+    converted = load_backbone(folder) if head is None else load_model(folder, max_depth=head.get("max_depth"))
+    return "pvtseg", _ours(converted)
 
 
 def _ours(model: nn.Module) -> Ask:
@@ -87,7 +89,7 @@ def _transformers(folder: Path) -> Ask:
     return ask
 
 
-def _timm(folder: Path, is_model: bool) -> Ask:
+def _timm(folder: Path, *, is_model: bool) -> Ask:
     import timm
 
     model = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()

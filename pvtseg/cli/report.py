@@ -104,5 +104,5 @@ def _device(trainer: "Trainer") -> str:
     if trainer.strategy.root_device.type == "cuda":
         return f"{trainer.world_size} x {torch.cuda.get_device_name(trainer.strategy.root_device)}, {trainer.precision}"
     return (
-        f"{trainer.strategy.root_device.type}, {torch.get_num_threads()} threads of {os.cpu_count()} cores, {trainer.precision}"
+        f"{trainer.strategy.root_device.type}, {torch.get_num_threads()} threads, {trainer.precision}"
     )

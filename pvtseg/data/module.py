@@ -130,6 +130,13 @@ def _stack(arrays: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack(arrays)
 
 
+def _one_thread(worker: int) -> None:
+    """Workers are the parallelism; OpenCV's own threads would only fight them, and the training, for the cores."""
+    import cv2
+
+    cv2.setNumThreads(0)
+
+
 class DataModule(lightning.LightningDataModule):
     """Training and validation data, the transforms between them and the model, and how they are loaded.
 
@@ -201,6 +208,7 @@ class DataModule(lightning.LightningDataModule):
             drop_last=drop_last,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
+            worker_init_fn=_one_thread,
         )
 
     def state_dict(self) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 
 from pvtseg.data.transforms.pipeline import A, Pipeline
@@ -14,8 +15,9 @@ from pvtseg.data.transforms.sizes import as_size
 class DepthTraining(Pipeline):
     """Crop, flip, change the colours. image (H, W, 3) uint8, target (H, W) float32 metres -> both at exactly `size`.
 
-    The image is never scaled: what looks twice as large is half as far away, so the depths would have to follow.
-    Images smaller than `size` (height, width) are padded at the bottom and on the right, with black and with depth 0:
+    The image is never scaled at random: what looks twice as large is half as far away, so the depths would have to follow.
+    resize: (height, width) that every image is brought to before it is cropped, which changes its resolution but not what
+    it shows; the evaluation's transform then has to do the same. None leaves images as they are. Images smaller than `size` (height, width) are padded at the bottom and on the right, with black and with depth 0:
     no reading.
 
     brightness, contrast: up to this share, either way. gamma: the range, in percent. hue, saturation, value: up to so
@@ -30,6 +32,7 @@ class DepthTraining(Pipeline):
         self,
         size: int | Sequence[int],
         *,
+        resize: int | Sequence[int] | None = None,
         flip_rate: float = 0.5,
         brightness: float = 0.2,
         contrast: float = 0.2,
@@ -44,8 +47,10 @@ class DepthTraining(Pipeline):
         extra: Sequence[A.BasicTransform] = (),
     ) -> None:
         height, width = as_size(size)
+        first = [] if resize is None else [_resized(*as_size(resize, option="resize"))]
         super().__init__(
             [
+                *first,
                 VerticalCutDepth(max_depth, cut_depth_width, rate=cut_depth_rate),
                 A.RandomCrop(height, width, pad_if_needed=True, pad_position="top_left", fill=0, fill_mask=0),
                 A.HorizontalFlip(p=flip_rate),
@@ -59,6 +64,11 @@ class DepthTraining(Pipeline):
     def __call__(self, *, image: np.ndarray, target: np.ndarray) -> dict[str, Any]:
         changed = self.steps(image=image, mask=target)
         return {"image": changed["image"], "target": changed["mask"]}
+
+
+def _resized(height: int, width: int) -> A.Resize:
+    """Averages the image's pixels where it shrinks; picks depths, whose mean over an edge would lie in thin air."""
+    return A.Resize(height, width, interpolation=cv2.INTER_AREA, mask_interpolation=cv2.INTER_NEAREST)
 
 
 class VerticalCutDepth(A.ImageOnlyTransform):
