@@ -10,18 +10,27 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class RunProgress(ProgressBar):
-    """One bar over all steps with loss, learning rate and time left; below it, what each validation found.
+    """One bar over all steps with loss, learning rate and time left; above it, what each validation found.
 
     The bar moves on a terminal only; the lines are printed everywhere. `refresh_seconds` bounds how often the loss is
-    fetched from the device.
+    fetched from the device. An evaluation shows a bar over its batches.
     """
 
     def __init__(self, *, monitor: str, refresh_seconds: float = 0.5):
         super().__init__()
         self.monitor = monitor
         self.refresh_seconds = refresh_seconds
-        self.console = Console()
-        self._bar: Progress | None = None
+        self.console = Console(highlight=False)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=self.console,
+            transient=True,
+        )
         self._enabled = True
         self._shown_at = 0.0
         self._best = float("-inf")
@@ -31,44 +40,45 @@ class RunProgress(ProgressBar):
         self._enabled = False
 
     def on_train_start(self, trainer: Trainer, task: LightningModule) -> None:
-        if not self._enabled:
-            return
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]}  lr {task.fields[lr]}"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-            console=self.console,
-            transient=True,
-        )
-        self._steps = self._bar.add_task(
-            "training", total=trainer.estimated_stepping_batches, completed=trainer.global_step, loss="-", lr="-"
-        )
-        self._bar.start()
+        self._open("training", trainer.estimated_stepping_batches)
 
     def on_train_batch_end(self, trainer: Trainer, task: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         now = time.monotonic()
-        if self._bar is None or now - self._shown_at < self.refresh_seconds:
+        if not self._bar.tasks or now - self._shown_at < self.refresh_seconds:
             return
         self._shown_at = now
         loss = trainer.progress_bar_metrics.get("train/loss", float("nan"))
         lr = max(group["lr"] for group in trainer.optimizers[0].param_groups)
-        self._bar.update(self._steps, completed=trainer.global_step, loss=f"{loss:.3f}", lr=f"{lr:.1e}")
+        self._bar.update(self._steps, completed=trainer.global_step, state=f"loss {loss:.3f}  lr {lr:.1e}")
 
     def on_validation_start(self, trainer: Trainer, task: LightningModule) -> None:
-        if self._bar is not None:
-            self._bar.update(self._steps, description="validating")
+        if trainer.state.fn != "fit":
+            self._open("evaluating", sum(trainer.num_val_batches))
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        task: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if not self._bar.tasks:
+            return
+        if trainer.state.fn == "fit":
+            self._bar.update(self._steps, state=f"validating, batch {batch_idx + 1} of {sum(trainer.num_val_batches)}")
+        else:
+            self._bar.update(self._steps, completed=batch_idx + 1)
 
     def on_validation_end(self, trainer: Trainer, task: LightningModule) -> None:
-        if self._bar is None or trainer.sanity_checking:
-            return
-        score = task.results[self.monitor]
-        mark = "  best so far" if score > self._best else ""
-        self._best = max(self._best, score)
-        self.console.print(f"step {trainer.global_step:>6,}  val {self.monitor} {score:.4f}{mark}", highlight=False)
-        self._bar.update(self._steps, description="training")
+        if trainer.state.fn != "fit":
+            self._close()
+        elif self._enabled and not trainer.sanity_checking:
+            score = task.results[self.monitor]
+            mark = "  best so far" if score > self._best else ""
+            self._best = max(self._best, score)
+            self.console.print(f"step {trainer.global_step:>6,}  val {self.monitor} {score:.4f}{mark}")
 
     def on_train_end(self, trainer: Trainer, task: LightningModule) -> None:
         self._close()
@@ -76,7 +86,12 @@ class RunProgress(ProgressBar):
     def on_exception(self, trainer: Trainer, task: LightningModule, exception: BaseException) -> None:
         self._close()
 
+    def _open(self, what: str, total: float) -> None:
+        if self._enabled:
+            self._steps = self._bar.add_task(what, total=total, state="")
+            self._bar.start()
+
     def _close(self) -> None:
-        if self._bar is not None:
+        if self._bar.tasks:
+            self._bar.remove_task(self._steps)
             self._bar.stop()
-            self._bar = None

@@ -39,6 +39,8 @@ def evaluate(config: DictConfig) -> float:
     model.load_state_dict(state)
     task = build_task(config, model)
     trainer = build_trainer(config)
+    if trainer.is_global_zero:
+        report.evaluation_header(config, data, task, trainer, checkpoint)
     trainer.validate(task, data, verbose=False)
     if trainer.is_global_zero:
         content = report.content_of_metrics(task, data, checkpoint)

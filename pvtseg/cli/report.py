@@ -21,26 +21,32 @@ if TYPE_CHECKING:
 console = Console(highlight=False, soft_wrap=True)
 
 
-def header(config: "Config", data: "DataModule", task: "Task", trainer: "Trainer", folder: Path) -> None:
+def training_header(config: "Config", data: "DataModule", task: "Task", trainer: "Trainer", folder: Path) -> None:
     """What will be trained, on what, how and where to."""
-    model = task.model
-    size = _size_of_training_images(data)
+    size = data.train_item(0)["image"].shape[:2]  # reading one item tells early, too, when the data cannot be read
     effective = data.batch_size * trainer.world_size * trainer.accumulate_grad_batches
     steps = trainer.max_steps if trainer.max_steps > 0 else trainer.max_epochs * (len(data.train) // effective)
-    lines = {
-        "task": task.name,
-        "backbone": f"{_last_name(config['backbone'])}, {_millions(model.backbone)} parameters",
-        "head": f"{_last_name(config['head'])}, {_millions(model.head)} parameters",
-        "work": f"{count_multiply_adds(model, config['backbone']['in_channels'], size) / 1e9:.2f} GMACs at {size[0]} x {size[1]}",
-        "data": f"{data.name}: {len(data.train):,} training, {len(data.val):,} validation images",
-        "batch": f"{effective} = {data.batch_size} x {trainer.world_size} devices x {trainer.accumulate_grad_batches} added up",
-        "length": f"{steps:,} steps, {steps * effective / len(data.train):.1f} epochs",
-        "rate": f"{config['optimizer']['lr']} at its peak",
-        "device": _device(trainer),
-        "folder": str(folder),
-    }
-    for name, value in lines.items():
-        console.print(f"{name:>9}  {value}")
+    _print_lines(
+        **_model_lines(config, task),
+        work=f"{count_multiply_adds(task.model, config['backbone']['in_channels'], size) / 1e9:.2f} GMACs at {size[0]} x {size[1]}",
+        data=f"{data.name}: {len(data.train):,} training, {len(data.val):,} validation images",
+        batch=f"{effective} ({data.batch_size} per device, {trainer.world_size} devices, {trainer.accumulate_grad_batches} added up)",
+        length=f"{steps:,} steps, {steps * effective / len(data.train):.1f} epochs",
+        rate=f"{config['optimizer']['lr']} at its peak",
+        device=_device(trainer),
+        folder=str(folder),
+    )
+
+
+def evaluation_header(config: "Config", data: "DataModule", task: "Task", trainer: "Trainer", checkpoint: Path) -> None:
+    """What will be evaluated, on what and how."""
+    _print_lines(
+        **_model_lines(config, task),
+        weights=str(checkpoint),
+        data=f"{data.name}: {len(data.val):,} validation images",
+        asked=task.inference.protocol,
+        device=_device(trainer),
+    )
 
 
 def results(content: dict[str, Any], monitor: str) -> None:
@@ -87,9 +93,17 @@ def content_of_metrics(task: "Task", data: "DataModule", checkpoint: Path | str)
     }
 
 
-def _size_of_training_images(data: "DataModule") -> tuple[int, int]:
-    """(height, width) that the model sees in training, from one item; looking reports unreadable data early, too."""
-    return data.train_item(0)["image"].shape[:2]
+def _print_lines(**lines: str) -> None:
+    for name, value in lines.items():
+        console.print(f"{name:>9}  {value}")
+
+
+def _model_lines(config: "Config", task: "Task") -> dict[str, str]:
+    return {
+        "task": task.name,
+        "backbone": f"{_last_name(config['backbone'])}, {_millions(task.model.backbone)} parameters",
+        "head": f"{_last_name(config['head'])}, {_millions(task.model.head)} parameters",
+    }
 
 
 def _last_name(node: dict[str, Any]) -> str:

@@ -33,7 +33,7 @@ def train(config: DictConfig) -> float:
     task = build_task(config, build_model(config))
     trainer = build_trainer(config, CarryConfig(carried(config)), ExactResume())
     if trainer.is_global_zero:
-        report.header(config, data, task, trainer, folder.path)
+        report.training_header(config, data, task, trainer, folder.path)
 
     trainer.fit(task, data, ckpt_path=folder.resume)
     trainer.save_checkpoint(folder.last)

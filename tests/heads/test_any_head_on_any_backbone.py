@@ -37,9 +37,9 @@ def test_every_parameter_gets_a_gradient(variant, options, head):
 
 
 @pytest.mark.parametrize("head", MODELS)
-def test_a_model_can_be_cast_to_double_precision(head):
+def test_a_model_runs_in_double_precision(head):
     model = MODELS[head](pvtseg.mit_b0()).double().eval()
-    assert model(torch.randn(1, 3, 32, 32, dtype=torch.float64)).dtype == torch.float64
+    assert model(torch.randn(1, 3, 32, 32, dtype=torch.float64)).isfinite().all()
 
 
 def test_the_linear_head_is_a_mean_and_a_matrix():

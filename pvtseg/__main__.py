@@ -1,0 +1,5 @@
+"""python -m pvtseg VERB key=value ..."""
+
+from pvtseg.cli.verbs import main
+
+main()

@@ -1,0 +1,237 @@
+"""Data sets in, normalised batches out: orders, shares, views and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+
+from pvtseg.data.module import DataModule, EvaluationView, Normalize, collate
+from pvtseg.interfaces import UserError
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Numbered:
+    """Images (size) whose pixels, and whose target, are the index."""
+
+    def __init__(self, length, *, sizes=((8, 10),), target="map"):
+        self.length, self.sizes, self.target = length, sizes, target
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        size = self.sizes[index % len(self.sizes)]
+        image = np.full((*size, 3), index, dtype=np.uint8)
+        targets = {
+            "map": np.full(size, index, dtype=np.uint8),
+            "depth": np.full(size, index + 0.5, dtype=np.float32),
+            "class": index,
+        }
+        return {"image": image, "target": targets[self.target], "name": str(index)}
+
+
+class AddNoise:
+    """A training transform: writes a random number into the first pixel."""
+
+    def seed(self, number):
+        self.random = np.random.default_rng(number)
+
+    def __call__(self, *, image, target):
+        image = image.copy()
+        image[0, 0] = self.random.integers(256, size=3)
+        return {"image": image, "target": target}
+
+
+class AsItIs:
+    def __call__(self, *, image):
+        return {"image": image}
+
+
+def module_of(train=None, val=None, **options) -> DataModule:
+    defaults = {"batch_size": 3, "eval_batch_size": 2, "num_workers": 0, "seed": 0}
+    return DataModule(
+        train or Numbered(10),
+        val or Numbered(5),
+        name="numbers",
+        train_transform=AddNoise(),
+        eval_transform=AsItIs(),
+        normalize=Normalize(MEAN, STD),
+        **defaults | options,
+    )
+
+
+def epoch_of(module: DataModule, epoch: int) -> list[dict]:
+    loader = module.train_dataloader()
+    loader.sampler.set_epoch(epoch)
+    return list(loader)
+
+
+def order_of(module: DataModule, epoch: int) -> list[int]:
+    return [int(index) for batch in epoch_of(module, epoch) for index in batch["target"][:, 0, 0]]
+
+
+@pytest.fixture
+def as_process(monkeypatch):
+    """Pretends to be one of several processes."""
+
+    def pretend(rank: int, world: int) -> None:
+        monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+        monkeypatch.setattr(torch.distributed, "get_rank", lambda *_: rank)
+        monkeypatch.setattr(torch.distributed, "get_world_size", lambda *_: world)
+
+    return pretend
+
+
+# -- orders and shares ---------------------------------------------------------------------------------------------
+
+
+def test_every_epoch_has_another_order_and_sees_whole_batches_only():
+    orders = [order_of(module_of(), epoch) for epoch in range(3)]
+    assert orders[0] != orders[1] != orders[2] != orders[0]
+    for order in orders:
+        assert len(order) == len(set(order)) == 9  # 3 batches of 3 from 10
+
+
+def test_the_order_follows_from_the_seed_alone():
+    assert order_of(module_of(seed=4), 7) == order_of(module_of(seed=4), 7)
+    assert order_of(module_of(seed=4), 7) != order_of(module_of(seed=5), 7)
+
+
+def test_images_left_over_in_one_epoch_come_in_another():
+    assert set().union(*(order_of(module_of(), epoch) for epoch in range(8))) == set(range(10))
+
+
+def test_processes_share_an_epoch_without_overlap(as_process):
+    shares = []
+    for rank in range(3):
+        as_process(rank, 3)
+        shares.append(order_of(module_of(Numbered(20), batch_size=2), epoch=1))
+    assert [len(share) for share in shares] == [6, 6, 6]
+    assert len(set().union(*shares)) == 18
+
+
+@pytest.mark.parametrize("length", [1, 5, 6])
+def test_evaluation_counts_each_image_once_over_all_processes(as_process, length):
+    seen = []
+    for rank in range(2):
+        as_process(rank, 2)
+        for batch in module_of(val=Numbered(length)).val_dataloader():
+            seen += batch["target"][:, 0, 0].tolist()
+    assert sorted(seen) == list(range(length))
+
+
+def test_evaluation_keeps_the_order_of_the_data_set():
+    seen = [index for batch in module_of().val_dataloader() for index in batch["target"][:, 0, 0].tolist()]
+    assert seen == [0, 1, 2, 3, 4]
+
+
+# -- views ---------------------------------------------------------------------------------------------------------
+
+
+def pixels_of(module: DataModule, epoch: int) -> dict[int, list[int]]:
+    """Index -> what the random transform wrote."""
+    return {
+        int(target[0, 0]): image[:, 0, 0].tolist()
+        for batch in epoch_of(module, epoch)
+        for image, target in zip(batch["image"], batch["target"], strict=True)
+    }
+
+
+def test_a_training_view_repeats_by_seed_epoch_and_index():
+    assert pixels_of(module_of(), 3) == pixels_of(module_of(), 3)
+
+
+def test_training_views_differ_between_epochs_seeds_and_images():
+    first, next_epoch, next_seed = pixels_of(module_of(), 0), pixels_of(module_of(), 1), pixels_of(module_of(seed=1), 0)
+    common = first.keys() & next_epoch.keys() & next_seed.keys()
+    assert len(common) > 4
+    assert all(first[index] != next_epoch[index] != next_seed[index] for index in common)
+    assert len({tuple(pixel) for pixel in first.values()}) == len(first)
+
+
+def test_workers_draw_what_the_main_process_draws():
+    assert pixels_of(module_of(num_workers=2), 2) == pixels_of(module_of(), 2)
+
+
+def test_evaluation_changes_the_image_and_leaves_the_target():
+    class Halve:
+        def __call__(self, *, image):
+            return {"image": image[::2, ::2]}
+
+    item = EvaluationView(Numbered(3), Halve())[2]
+    assert item["image"].shape == (4, 5, 3)
+    assert item["target"].shape == (8, 10)
+
+
+# -- batches -------------------------------------------------------------------------------------------------------
+
+
+def test_batches_travel_as_uint8_and_are_normalised_on_the_device():
+    module = module_of()
+    batch = next(iter(module.val_dataloader()))
+    assert batch["image"].dtype == torch.uint8
+    raw = batch["image"].clone()
+    batch = module.on_after_batch_transfer(batch, 0)
+    expected = (raw / 255 - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
+    torch.testing.assert_close(batch["image"], expected)
+    assert batch["target"].dtype == torch.int64
+
+
+def test_normalisation_can_be_undone():
+    image = torch.randint(256, (2, 3, 4, 5), dtype=torch.uint8)
+    normalize = Normalize(MEAN, STD)
+    assert torch.equal(normalize.invert(normalize(image)), image)
+
+
+@pytest.mark.parametrize(
+    ("target", "shape", "dtype", "size"),
+    [
+        ("map", (2, 8, 10), torch.int64, (8, 10)),
+        ("depth", (2, 1, 8, 10), torch.float32, (8, 10)),
+        ("class", (2,), torch.int64, (8, 10)),
+    ],
+)
+def test_a_batch_has_the_shapes_that_the_tasks_take(target, shape, dtype, size):
+    module = module_of(val=Numbered(2, target=target))
+    batch = module.on_after_batch_transfer(next(iter(module.val_dataloader())), 0)
+    assert batch["image"].shape == (2, 3, 8, 10)
+    assert batch["image"].is_contiguous(memory_format=torch.channels_last)
+    assert batch["target"].shape == shape
+    assert batch["target"].dtype == dtype
+    assert tuple(batch["size"]) == size
+
+
+def test_the_size_of_a_batch_is_that_of_its_targets():
+    samples = [{"image": np.zeros((4, 5, 3), np.uint8), "target": np.zeros((8, 10), np.uint8)}]
+    batch = collate(samples)
+    assert batch["image"].shape == (1, 3, 4, 5)
+    assert tuple(batch["size"]) == (8, 10)
+
+
+def test_images_of_different_sizes_are_refused_with_the_option_to_set():
+    module = module_of(val=Numbered(2, sizes=((8, 10), (6, 12))))
+    with pytest.raises(UserError, match=r"\(6, 12\).*\(8, 10\).*data\.eval_batch_size=1"):
+        next(iter(module.val_dataloader()))
+    alone = module_of(val=Numbered(2, sizes=((8, 10), (6, 12))), eval_batch_size=1)
+    assert [tuple(batch["size"]) for batch in alone.val_dataloader()] == [(8, 10), (6, 12)]
+
+
+# -- options -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("option", "value"), [("batch_size", 0), ("eval_batch_size", 0), ("num_workers", -1)])
+def test_options_out_of_their_range_are_refused_by_name(option, value):
+    with pytest.raises(UserError, match=rf"data\.{option} is {value}"):
+        module_of(**{option: value})
+
+
+def test_a_batch_larger_than_the_data_is_refused():
+    with pytest.raises(UserError, match=r"10 training images.*11.*data\.batch_size=10"):
+        module_of(batch_size=11)
+
+
+def test_a_batch_larger_than_a_processs_share_is_refused(as_process):
+    as_process(0, 2)
+    module = module_of(batch_size=6)
+    with pytest.raises(UserError, match=r"batch_size"):
+        module.train_dataloader()
