@@ -3,13 +3,15 @@
     uv run python benchmarks/loss.py
 
 Both run in turn in one process, so that whatever else the machine does disturbs both alike, and must agree in value and
-gradient. The peak is that of a fresh process for each, less what it held before. Writes benchmarks/results/loss.csv.
+gradient. The peak is that of a fresh process for each, less what it held before (Linux only). Writes
+benchmarks/results/loss.csv. On a busy machine (load_before beyond 1) believe core_seconds rather than seconds.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import os
 import platform
 import re
 import statistics
@@ -58,15 +60,15 @@ def check(logits: Tensor, target: Tensor) -> None:
     torch.testing.assert_close(fused_gradient, gradient, rtol=1e-4, atol=1e-5 * float(gradient.abs().max()))
 
 
-def median_seconds(logits: Tensor, target: Tensor, repeats: int) -> dict[str, float]:
-    """Of each loss; they take turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in LOSSES}
+def measure(logits: Tensor, target: Tensor, repeats: int) -> dict[str, tuple[float, float]]:
+    """Of each loss the median seconds on the clock, and those that all cores together worked; they take turns."""
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in LOSSES}
     for _ in range(repeats):
         for name, times in seconds.items():
-            start = time.perf_counter()
+            clock, work = time.perf_counter(), time.process_time()
             step(name, logits, target)
-            times.append(time.perf_counter() - start)
-    return {name: statistics.median(times) for name, times in seconds.items()}
+            times.append((time.perf_counter() - clock, time.process_time() - work))
+    return {name: tuple(map(statistics.median, zip(*times, strict=True))) for name, times in seconds.items()}
 
 
 def memory(field: str) -> float:
@@ -113,7 +115,8 @@ def main() -> None:
 
     logits, target = make_batch(*shape)
     check(logits, target)
-    seconds = median_seconds(logits, target, options.repeats)
+    load = os.getloadavg()[0]
+    seconds = measure(logits, target, options.repeats)
     peaks = {name: peak_mebibytes(name, shape) for name in LOSSES}
     rows = [
         {
@@ -121,11 +124,13 @@ def main() -> None:
             "batch": options.batch,
             "classes": options.classes,
             "size": options.size,
-            "seconds": round(seconds[name], 3),
-            "times_faster": round(seconds["plain"] / seconds[name], 2),
+            "seconds": round(seconds[name][0], 3),
+            "times_faster": round(seconds["plain"][0] / seconds[name][0], 2),
+            "core_seconds": round(seconds[name][1], 3),
             "peak_mib": round(peaks[name]),
             "times_less_memory": round(peaks["plain"] / peaks[name], 2),
             "machine": f"{processor()}, {torch.get_num_threads()} threads",
+            "load_before": round(load, 1),
             "torch": torch.__version__,
             "python": platform.python_version(),
             "command": " ".join(["python benchmarks/loss.py", *sys.argv[1:]]),
@@ -134,7 +139,7 @@ def main() -> None:
     ]
     for row in rows:
         print(
-            f"{row['loss']:6} {row['seconds']:8.3f} s  ({row['times_faster']:.2f} times as fast)"
+            f"{row['loss']:6} {row['seconds']:8.3f} s  ({row['times_faster']:.2f} times as fast, {row['core_seconds']} s of work)"
             f"  {row['peak_mib']:6} MiB  ({row['times_less_memory']:.2f} times less)"
         )
     RESULTS.parent.mkdir(exist_ok=True)

@@ -22,7 +22,7 @@ Config = dict[str, Any]
 
 MODEL_KEYS = {"model", "backbone", "head"}
 TASK_KEYS = {"task", "loss", "metrics", "inference", "optimizer", "schedule", "monitor", "painter", "predictor"}
-RUN_KEYS = {"trainer", "callbacks", "logger", "paths", "seed", "resume", "checkpoint"}
+RUN_KEYS = {"trainer", "callbacks", "logger", "paths", "seed", "pretrained", "init", "resume", "checkpoint"}
 
 
 def resolve(config: DictConfig) -> Config:

@@ -1,5 +1,6 @@
 """A picture sheet at each validation: image, truth and prediction side by side."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from pvtseg.layers.resize import resize
 
 
 class DrawPredictions(Callback):
-    """Writes predictions/step_NNNNNN.png into the run's folder, with the first `num_images` validation images."""
+    """Writes predictions/step_NNNNNN.png into the run's folder: `num_images` images from all over the validation data.
+
+    Neighbours in a data set, frames of a video say, often look the same.
+    """
 
     def __init__(self, painter: Painter, *, num_images: int = 8):
         self.painter = painter
@@ -32,12 +36,13 @@ class DrawPredictions(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        missing = self.num_images - len(self._rows)
-        if missing <= 0 or not trainer.is_global_zero:
+        num_batches = sum(trainer.num_val_batches)
+        wanted = self._share(batch_idx + 1, num_batches) - self._share(batch_idx, num_batches)
+        if wanted == 0 or not trainer.is_global_zero:
             return
-        images = resize(batch["image"][:missing].float(), batch["size"])
+        images = resize(batch["image"][:wanted].float(), batch["size"])
         images = trainer.datamodule.normalize.invert(images).permute(0, 2, 3, 1).cpu().numpy()
-        truths, answers = (self._plain(maps[:missing]) for maps in (batch["target"], outputs))
+        truths, answers = (self._plain(maps[:wanted]) for maps in (batch["target"], outputs))
         for image, truth, answer in zip(images, truths, answers, strict=True):
             self._rows.append([image, self.painter(truth, image), self.painter(answer, image)])
 
@@ -48,6 +53,10 @@ class DrawPredictions(Callback):
             titles = ["image", "truth", "prediction"]
             sheet(self._rows, titles, self.painter.legend()).save(folder / f"step_{trainer.global_step:06d}.png")
         self._rows = []
+
+    def _share(self, num_done: int, num_batches: int) -> int:
+        """How many images the first `num_done` batches give, so that all of them together give `num_images`."""
+        return math.ceil(self.num_images * num_done / num_batches)
 
     @staticmethod
     def _plain(maps: Tensor) -> Any:

@@ -38,7 +38,9 @@ def convert(config: DictConfig) -> float:
 
     options = {"norm_eps": config.norm_eps}
     is_model = "head" in read_source(config.source).config
-    model = load_model(config.source, max_depth=config.max_depth, **options) if is_model else load_backbone(config.source, **options)
+    model = (
+        load_model(config.source, max_depth=config.max_depth, **options) if is_model else load_backbone(config.source, **options)
+    )
     folder = save_model(model, config.output, config.layout)
     opened_by, ask = _open(folder, config.layout, model)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from pvtseg.cli.app import run
 from pvtseg.interfaces import UserError
@@ -16,27 +16,28 @@ def main() -> None:
 
 def evaluate(config: DictConfig) -> float:
     """Measures the checkpoint on its own validation data, or on what the command line names. Returns its main score."""
+    if OmegaConf.is_missing(config, "checkpoint"):
+        raise UserError("no checkpoint is given; python eval.py checkpoint=SOURCE, such as a run's checkpoints/best.ckpt.")
     # Imported here, so that --help and a misspelt option answer at once.
     import lightning
 
-    from pvtseg.build import build_data, build_model, build_task, build_trainer, resolve
-    from pvtseg.checkpoints.files import read_model
+    from pvtseg.build import build_data, build_task, build_trainer, resolve
     from pvtseg.cli import report
     from pvtseg.cli.overriding import overridden
     from pvtseg.cli.quiet import quieten
     from pvtseg.cli.run_folder import RunFolder
+    from pvtseg.load import load_model
 
     quieten()
-    checkpoint = Path(config.checkpoint)
-    stored, state = read_model(checkpoint)
+    checkpoint = str(config.checkpoint)
+    model = load_model(checkpoint)
+    stored = model.config
     config = overridden(stored, config_name="eval")
     folder = RunFolder(Path(config.paths.run))
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = build_data(config)
     config = resolve(config)
     check_same_classes(stored["data"], config["data"])
-    model = build_model(config)
-    model.load_state_dict(state)
     task = build_task(config, model)
     trainer = build_trainer(config)
     if trainer.is_global_zero:

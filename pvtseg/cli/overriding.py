@@ -30,6 +30,10 @@ def overridden(stored: dict[str, Any], *, config_name: str) -> DictConfig:
             raise UserError(f"{key} belongs to the checkpoint and cannot be changed here; leave it out, or train another model.")
         if key in groups:
             config[key] = composed[key]
+            if key == "data":  # other images, but prepared as the weights know them
+                config.data.normalize = stored["data"]["normalize"]
         else:
             OmegaConf.update(config, key, OmegaConf.select(OmegaConf.create(composed), key))
+    if "val" not in config.data:
+        raise UserError("the checkpoint does not say what to evaluate it on; add data=, such as data=folder data.root=FOLDER.")
     return config

@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 console = Console(highlight=False, soft_wrap=True)
 
 
-def training_header(config: "Config", data: "DataModule", task: "Task", trainer: "Trainer", folder: Path) -> None:
-    """What will be trained, on what, how and where to."""
-    size = data.train_item(0)["image"].shape[:2]  # reading one item tells early, too, when the data cannot be read
+def training_header(config: "Config", data: "DataModule", task: "Task", trainer: "Trainer", folder: Path, weights: str) -> None:
+    """What will be trained, from what, on what, how and where to."""
+    height, width = data.train_item(0)["image"].shape[:2]  # reading one item tells early, too, when the data cannot be read
+    work = count_multiply_adds(task.model, config["backbone"]["in_channels"], (height, width))
     effective = data.batch_size * trainer.world_size * trainer.accumulate_grad_batches
     steps = trainer.max_steps if trainer.max_steps > 0 else trainer.max_epochs * (len(data.train) // effective)
     _print_lines(
         **_model_lines(config, task),
-        work=f"{count_multiply_adds(task.model, config['backbone']['in_channels'], size) / 1e9:.2f} GMACs at {size[0]} x {size[1]}",
+        work=f"{work / 1e9:.2f} GMACs at {height} x {width}",
+        weights=weights,
         data=f"{data.name}: {len(data.train):,} training, {len(data.val):,} validation images",
         batch=f"{effective} ({data.batch_size} per device, {trainer.world_size} devices, {trainer.accumulate_grad_batches} added up)",
         length=f"{steps:,} steps, {steps * effective / len(data.train):.1f} epochs",
@@ -38,11 +40,11 @@ def training_header(config: "Config", data: "DataModule", task: "Task", trainer:
     )
 
 
-def evaluation_header(config: "Config", data: "DataModule", task: "Task", trainer: "Trainer", checkpoint: Path) -> None:
+def evaluation_header(config: "Config", data: "DataModule", task: "Task", trainer: "Trainer", checkpoint: str) -> None:
     """What will be evaluated, on what and how."""
     _print_lines(
         **_model_lines(config, task),
-        weights=str(checkpoint),
+        weights=checkpoint,
         data=f"{data.name}: {len(data.val):,} validation images",
         asked=task.inference.protocol,
         device=_device(trainer),
@@ -78,7 +80,7 @@ def written(paths: Iterable[Path]) -> None:
             console.print(f"wrote {path}")
 
 
-def content_of_metrics(task: "Task", data: "DataModule", checkpoint: Path | str) -> dict[str, Any]:
+def content_of_metrics(task: "Task", data: "DataModule", checkpoint: str) -> dict[str, Any]:
     """What metrics.json holds: plain numbers; classes that occur nowhere have none and are named in the protocol."""
     absent = [name for name, value in task.results.items() if math.isnan(value)]
     protocol = {**task.metrics.protocol, "inference": task.inference.protocol, "images": len(data.val)}
@@ -89,7 +91,7 @@ def content_of_metrics(task: "Task", data: "DataModule", checkpoint: Path | str)
         "metrics": {name: value for name, value in task.results.items() if not math.isnan(value)},
         "protocol": protocol,
         "data": data.name,
-        "checkpoint": str(checkpoint),
+        "checkpoint": checkpoint,
     }
 
 
@@ -117,6 +119,4 @@ def _millions(module: torch.nn.Module) -> str:
 def _device(trainer: "Trainer") -> str:
     if trainer.strategy.root_device.type == "cuda":
         return f"{trainer.world_size} x {torch.cuda.get_device_name(trainer.strategy.root_device)}, {trainer.precision}"
-    return (
-        f"{trainer.strategy.root_device.type}, {torch.get_num_threads()} threads, {trainer.precision}"
-    )
+    return f"{trainer.strategy.root_device.type}, {torch.get_num_threads()} threads, {trainer.precision}"

@@ -1,10 +1,17 @@
 """Trains a model: composes a run, fits, evaluates the best checkpoint, writes what is worth keeping."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
 from pvtseg.cli.app import run
+from pvtseg.interfaces import UserError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from pvtseg.build import Config
 
 
 def main() -> None:
@@ -12,12 +19,26 @@ def main() -> None:
     run(train, "train")
 
 
+def start(model: "nn.Module", config: "Config") -> str:
+    """Loads the weights that training starts from, and says what was loaded and what was not."""
+    from pvtseg.load import load_initial, load_pretrained
+
+    given = [key for key in ("pretrained", "init", "resume") if config[key] is not None]
+    if len(given) > 1:
+        raise UserError(f"{' and '.join(given)} are given, and each says where the weights come from; keep one.")
+    if config["pretrained"] is not None:
+        return str(load_pretrained(model.backbone, config["pretrained"]))
+    if config["init"] is not None:
+        return str(load_initial(model, config["init"]))
+    return "random" if config["resume"] is None else f"as left in {config['resume']}"
+
+
 def train(config: DictConfig) -> float:
     """Runs what the configuration describes. Returns the best validation score, which a sweep compares."""
     # Imported here, so that --help and a misspelt option answer at once.
     import lightning
 
-    from pvtseg.build import build_data, build_model, build_task, build_trainer, carried, resolve
+    from pvtseg.build import build_data, build_model, build_task, build_trainer, resolve
     from pvtseg.callbacks.carry_config import CarryConfig
     from pvtseg.callbacks.exact_resume import ExactResume
     from pvtseg.checkpoints.files import write_model
@@ -30,19 +51,21 @@ def train(config: DictConfig) -> float:
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = build_data(config)
     config = resolve(config)
-    task = build_task(config, build_model(config))
-    trainer = build_trainer(config, CarryConfig(carried(config)), ExactResume())
+    model = build_model(config)
+    weights = start(model, config)
+    task = build_task(config, model)
+    trainer = build_trainer(config, CarryConfig(model.config), ExactResume())
     if trainer.is_global_zero:
-        report.training_header(config, data, task, trainer, folder.path)
+        report.training_header(config, data, task, trainer, folder.path, weights)
 
     trainer.fit(task, data, ckpt_path=folder.resume)
     trainer.save_checkpoint(folder.last)
     best = trainer.checkpoint_callback.best_model_path or folder.last
     trainer.validate(task, data, ckpt_path=best, verbose=False)
     if trainer.is_global_zero:
-        content = report.content_of_metrics(task, data, best)
+        content = report.content_of_metrics(task, data, str(best))
         folder.write_metrics(content)
-        write_model(folder.model, task.model.state_dict(), carried(config))
+        write_model(folder.model, model.state_dict(), model.config)
         report.results(content, config["monitor"])
         report.written([folder.best, folder.last, folder.model, folder.metrics, folder.predictions])
         report.console.print(f"\nevaluate it with\n  python eval.py checkpoint={folder.best}")

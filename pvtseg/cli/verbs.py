@@ -4,8 +4,9 @@ import sys
 from importlib import import_module
 
 VERBS = {
-    "train": ("pvtseg.cli.train", "train a model:               pvtseg train task=segmentation backbone=b0"),
-    "eval": ("pvtseg.cli.evaluate", "evaluate a checkpoint:       pvtseg eval checkpoint=SOURCE"),
+    "train": ("pvtseg.cli.train", "train a model: pvtseg train task=segmentation backbone=b0"),
+    "eval": ("pvtseg.cli.evaluate", "evaluate a checkpoint: pvtseg eval checkpoint=SOURCE"),
+    "convert": ("pvtseg.cli.convert", "write weights in another format: pvtseg convert source=SOURCE layout=timm output=FOLDER"),
 }
 
 

@@ -1,0 +1,94 @@
+"""From a composed configuration to objects."""
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+
+from pvtseg.build import build_data, build_model, build_task, build_trainer, carried, resolve
+from pvtseg.config import config_dir
+from pvtseg.interfaces import UserError
+
+TINY = ["data.train.size=[32,32]", "data.train.length=8", "data.val.length=2", "data.batch_size=2", "data.num_workers=0"]
+
+
+def config_of(*overrides: str, run: str = "/nowhere"):
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        return compose("train", [*TINY, *overrides, f"paths.run={run}"])
+
+
+def test_options_of_the_configuration_reach_the_objects():
+    config = resolve(config_of("backbone.drop_path_rate=0.25", "backbone.in_channels=4", "head.channels=24", "head.dropout=0.4"))
+    with torch.device("meta"):
+        model = build_model(config)
+    assert model.backbone.stages[3].blocks[1].drop_path.p == pytest.approx(0.25)
+    assert model.backbone.in_channels == 4
+    assert model.head.classify.in_channels == 24
+    assert model.head.dropout.p == 0.4
+
+
+def test_a_task_gets_the_optimizer_and_the_loss_of_the_configuration():
+    config = resolve(config_of("optimizer.lr=0.5", "optimizer.betas=[0.5,0.6]", "loss.ignore_index=7"))
+    with torch.device("meta"):
+        task = build_task(config, build_model(config))
+    optimizer = task._optimizer(task.model)
+    assert {group["lr"] for group in optimizer.param_groups} == {0.5}
+    assert tuple(optimizer.param_groups[0]["betas"]) == (0.5, 0.6)
+    assert task.loss.ignore_index == 7
+
+
+@pytest.mark.parametrize("task", ["segmentation", "depth", "classification"])
+def test_data_is_built_with_the_sizes_asked_for(task):
+    data = build_data(config_of(f"task={task}"))
+    assert (len(data.train), len(data.val), data.batch_size, data.num_workers) == (8, 2, 2, 0)
+    batch = next(iter(data.train_dataloader()))
+    assert batch["image"].shape == (2, 3, 32, 32)
+
+
+def test_training_and_validation_show_different_rooms():
+    data = build_data(config_of())
+    assert not (data.train[0]["image"] == data.val[0]["image"]).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "batches"),
+    [
+        (["trainer.max_steps=100", "trainer.val_check_interval=10"], 10),
+        (["trainer.max_steps=5", "trainer.val_check_interval=10"], 5),
+        (["trainer.max_steps=100", "trainer.val_check_interval=10", "trainer.accumulate_grad_batches=4"], 40),
+        (["trainer=epochs"], 1.0),
+    ],
+)
+def test_validation_comes_after_so_many_steps(options, batches, tmp_path):
+    config = resolve(config_of(*options, "logger=[]", run=str(tmp_path)))
+    assert build_trainer(config).val_check_interval == batches
+
+
+def test_only_what_belongs_to_the_weights_is_carried_by_a_checkpoint():
+    config = resolve(config_of())
+    kept = carried(config)
+    assert {"model", "backbone", "head", "task", "data", "metrics", "inference"} <= kept.keys()
+    assert not kept.keys() & {"paths", "trainer", "logger", "callbacks", "resume"}
+    with torch.device("meta"):
+        build_task(kept, build_model(kept))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("~head.num_classes", "SegFormerHead needs.*num_classes.*head"),
+        ("+head.foo=1", r"SegFormerHead has no option 'foo' \(head\.foo\)"),
+        ("backbone.in_channels=0", "in_channels is 0"),
+        ("+backbone.foo=1", r"has no option 'foo' \(backbone\.foo\)"),
+    ],
+)
+def test_a_users_mistake_is_named(override, message):
+    config = resolve(config_of(override))
+    with torch.device("meta"), pytest.raises(UserError, match=message):
+        build_model(config)
+
+
+def test_a_programming_error_is_not_hidden_behind_a_users():
+    config = resolve(config_of())
+    config["head"] = {"_target_": "builtins.divmod"}
+    with pytest.raises(TypeError):
+        build_model(config)

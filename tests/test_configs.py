@@ -1,0 +1,245 @@
+"""Every choice composes and builds, every key has a reader, and what is given later wins."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import get_method
+from omegaconf import OmegaConf
+
+import pvtseg
+from pvtseg.backbones.pvt_v2 import PyramidVisionTransformer
+from pvtseg.build import build_model, build_task, resolve
+from pvtseg.config import config_dir
+
+TASKS = ("segmentation", "depth", "classification")
+BACKBONES = ("b0", "b1", "b2", "b2_linear", "b3", "b4", "b5", *(f"mit_b{size}" for size in range(6)))
+FILLED = ["data.root=/nowhere", "paths.run=/nowhere/run"]  # what only a command line can know
+
+
+def choices(group: str) -> list[str]:
+    return sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
+
+
+def composed(*overrides: str, config_name: str = "train"):
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        return compose(config_name, [*overrides, "paths.run=/nowhere/run"])
+
+
+def plain(*overrides: str) -> dict:
+    return resolve(composed(*overrides))
+
+
+# -- everything composes and builds --------------------------------------------------------------------------------
+
+
+def test_the_tasks_and_backbones_of_the_contract_are_there():
+    assert set(TASKS) <= set(choices("task"))
+    assert set(BACKBONES) <= set(choices("backbone"))
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_every_task_and_backbone_compose_and_build(task, backbone):
+    config = plain(f"task={task}", f"backbone={backbone}")
+    with torch.device("meta"):
+        model = build_model(config)
+        built = build_task(config, model)
+    name = ("" if backbone.startswith("mit") else "pvt_v2_") + backbone
+    with torch.device("meta"):
+        expected = getattr(pvtseg, name)()
+    assert {n: p.shape for n, p in model.backbone.named_parameters()} == {n: p.shape for n, p in expected.named_parameters()}
+    assert built.name == task
+
+
+@pytest.mark.parametrize("experiment", choices("experiment") or [pytest.param("none", marks=pytest.mark.skip("there is none yet"))])
+def test_every_experiment_composes_and_builds(experiment):
+    config = plain(f"experiment={experiment}")
+    with torch.device("meta"):
+        build_task(config, build_model(config))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_composes_with_a_folder_of_images(task):
+    config = OmegaConf.to_container(
+        composed(f"task={task}", "data=folder", "data.root=/nowhere"), resolve=True, throw_on_missing=True
+    )
+    assert config["data"]["train"]["root"] == "/nowhere"
+
+
+@pytest.mark.parametrize("group", ["schedule", "trainer", "logger", "optimizer", "inference"])
+def test_every_choice_of_the_other_groups_composes(group):
+    for choice in choices(group):
+        assert plain(f"{group}={choice}")[group]
+
+
+@pytest.mark.parametrize("callback", ["ema", "early_stopping"])
+def test_a_callback_is_added_by_one_override(callback):
+    names = plain(f"callbacks=[default,{callback}]")["callbacks"]
+    assert callback in names
+    assert "checkpoint" in names
+
+
+# -- every key has a reader ----------------------------------------------------------------------------------------
+
+
+def arguments_of(target: str) -> set[str]:
+    """The names that a target takes. `**options` of a backbone go to the transformer; elsewhere they would swallow."""
+    function = get_method(target) if not isinstance(_found(target), type) else _found(target)
+    parameters = inspect.signature(function).parameters
+    names = {name for name, parameter in parameters.items() if parameter.kind is not inspect.Parameter.VAR_KEYWORD}
+    if "options" in parameters and target.startswith("pvtseg.backbones."):
+        names |= inspect.signature(PyramidVisionTransformer).parameters.keys()
+    return names
+
+
+def _found(target: str):
+    from hydra._internal.utils import _locate
+
+    return _locate(target)
+
+
+def nodes_of(config, path=""):
+    """Every part of a configuration that names a _target_, with where it stands."""
+    if isinstance(config, dict):
+        if "_target_" in config:
+            yield path, config
+        for key, value in config.items():
+            yield from nodes_of(value, f"{path}.{key}" if path else key)
+    elif isinstance(config, list):
+        for index, value in enumerate(config):
+            yield from nodes_of(value, f"{path}.{index}")
+
+
+RUNS = [
+    *([f"task={task}"] for task in TASKS),
+    *([f"task={task}", "data=folder", "data.root=/nowhere"] for task in TASKS),
+    ["trainer=epochs", "schedule=cosine"],
+    ["callbacks=[default,ema,early_stopping]"],
+    ["logger=[csv,tensorboard,wandb]"],
+    *([f"backbone={backbone}"] for backbone in BACKBONES),
+    *([f"experiment={experiment}"] for experiment in choices("experiment")),
+]
+
+
+@pytest.mark.parametrize("overrides", RUNS, ids=" ".join)
+def test_every_key_is_an_argument_of_its_target(overrides):
+    config = OmegaConf.to_container(composed(*overrides), resolve=True)
+    seen = 0
+    for path, node in nodes_of(config):
+        if path.startswith("logger.wandb") and not _installed("wandb"):
+            continue
+        unknown = node.keys() - arguments_of(node["_target_"]) - {"_target_"}
+        assert not unknown, f"{path}: {node['_target_']} does not take {sorted(unknown)}"
+        seen += 1
+    assert seen > 10
+
+
+def _installed(name: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(name) is not None
+
+
+def test_every_key_without_a_target_is_read_somewhere():
+    """paths.data, seed, resume, ...: named by another configuration or by the code."""
+    package = Path(pvtseg.__file__).parent
+    text = "".join(path.read_text() for path in [*config_dir().rglob("*.yaml"), *package.rglob("*.py")])
+    config = OmegaConf.to_container(composed("resume=x"), resolve=True)
+    for key in config["paths"]:
+        assert re.search(rf"paths\.{key}\b", text), f"nothing reads paths.{key}"
+    for key in ("seed", "resume", "monitor", "painter"):
+        assert key in config
+        assert re.search(rf"\$\{{{key}\}}|config\.{key}\b|config\[\"{key}\"\]", text), f"nothing reads {key}"
+
+
+def test_every_file_of_a_group_says_how_it_is_used_or_what_it_builds():
+    for path in config_dir().rglob("*.yaml"):
+        text = path.read_text()
+        assert text.startswith("#") or "_target_" in text or "defaults" in text or path.parent.name == "paths", path
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [("+foo=1", "foo"), ("+head.foo=1", "head.foo"), ("+backbone.dropp=1", "backbone.dropp"), ("+loss.gamma=2", "loss.gamma")],
+)
+def test_a_key_that_nothing_reads_is_an_error_that_names_it(override, named):
+    with pytest.raises(pvtseg.UserError, match=re.escape(named)):
+        config = plain("task=segmentation", override)
+        with torch.device("meta"):
+            build_task(config, build_model(config))
+
+
+def test_a_value_that_only_the_user_knows_is_asked_for_by_name():
+    with pytest.raises(pvtseg.UserError, match="root"):
+        plain("task=segmentation", "data=folder")
+
+
+# -- precedence ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_configs(tmp_path):
+    """A task and an experiment from outside the repository, as with --config-dir."""
+    (tmp_path / "task").mkdir()
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "task" / "mine.yaml").write_text(
+        "# @package _global_\n"
+        "defaults:\n  - segmentation\n  - override /schedule: cosine\n"
+        "optimizer:\n  lr: 0.25\n  weight_decay: 0.25\n"
+    )
+    (tmp_path / "experiment" / "mine.yaml").write_text(
+        "# @package _global_\n"
+        "defaults:\n  - override /backbone: b1\n"
+        "seed: 42\noptimizer:\n  weight_decay: 0.5\n  layer_decay: 0.5\ntrainer:\n  max_steps: 5\n"
+    )
+    return f"hydra.searchpath=[file://{tmp_path}]"
+
+
+def test_a_task_wins_over_the_groups_of_train_yaml(own_configs):
+    (own_configs_dir,) = re.findall(r"file://([^\]]*)", own_configs)
+    (Path(own_configs_dir) / "task" / "segmentation_own.yaml").write_text(
+        "# @package _global_\n"
+        "defaults:\n  - override /head: segformer\n  - override /loss: cross_entropy\n"
+        "  - override /metrics: segmentation\n  - override /schedule: cosine\n"
+        "task:\n  _target_: pvtseg.tasks.Segmentation\nmodel:\n  _target_: pvtseg.model.DenseModel\n"
+        "monitor: mIoU\npainter: null\noptimizer:\n  lr: 0.25\n"
+    )
+    config = composed(own_configs, "task=segmentation_own", "data/scenes@data=segmentation")
+    assert config.schedule._target_ == "pvtseg.optim.schedules.cosine"
+    assert config.optimizer.lr == 0.25
+
+
+def test_an_experiment_wins_over_the_task_and_over_train_yaml(own_configs):
+    config = composed(own_configs, "experiment=mine")
+    assert config.backbone._target_.endswith("pvt_v2_b1")
+    assert config.optimizer.weight_decay == 0.5
+    assert config.trainer.max_steps == 5
+
+
+def test_an_experiment_wins_over_the_values_that_stand_in_train_yaml_itself(own_configs):
+    assert composed(own_configs, "experiment=mine").seed == 42
+
+
+def test_the_command_line_wins_over_all(own_configs):
+    config = composed(own_configs, "experiment=mine", "backbone=b2", "optimizer.weight_decay=0.75", "trainer.max_steps=9", "seed=7")
+    assert config.backbone._target_.endswith("pvt_v2_b2")
+    assert config.optimizer.weight_decay == 0.75
+    assert config.optimizer.layer_decay == 0.5
+    assert config.trainer.max_steps == 9
+    assert config.seed == 7
+
+
+def test_the_facts_of_the_labels_are_stated_once():
+    config = plain("task=segmentation")
+    names = config["data"]["labels"]["names"]
+    assert config["head"]["num_classes"] == config["metrics"]["num_classes"] == len(names)
+    assert config["painter"]["names"] == config["metrics"]["names"] == names
+    changed = plain("task=segmentation", "data.labels.ignore_index=254")
+    assert changed["loss"]["ignore_index"] == changed["metrics"]["ignore_index"] == 254
+    assert changed["data"]["train_transform"]["ignore_index"] == 254
+    deep = plain("task=depth", "data.depth.max=80")
+    assert deep["head"]["max_depth"] == deep["metrics"]["max_depth"] == deep["painter"]["max_depth"] == 80
