@@ -23,7 +23,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 def training_header(config: "Config", data: "DataModule", task: "Task", trainer: "Trainer", folder: Path, weights: str) -> None:
     """What will be trained, from what, on what, how and where to."""
-    height, width = data.train_item(0)["image"].shape[:2]  # reading one item tells early, too, when the data cannot be read
+    height, width = data.train_item(0)["image"].shape[:2]  # which also tells early when the data cannot be read
     work = count_multiply_adds(task.model, config["backbone"]["in_channels"], (height, width))
     effective = data.batch_size * trainer.world_size * trainer.accumulate_grad_batches
     steps = trainer.max_steps if trainer.max_steps > 0 else trainer.max_epochs * (len(data.train) // effective)
@@ -32,7 +32,7 @@ def training_header(config: "Config", data: "DataModule", task: "Task", trainer:
         work=f"{work / 1e9:.2f} GMACs at {height} x {width}",
         weights=weights,
         data=f"{data.name}: {len(data.train):,} training, {len(data.val):,} validation images",
-        batch=f"{effective} ({data.batch_size} per device, {trainer.world_size} devices, {trainer.accumulate_grad_batches} added up)",
+        batch=f"{effective} ({data.batch_size} x {trainer.world_size} devices x {trainer.accumulate_grad_batches} accumulated)",
         length=f"{steps:,} steps, {steps * effective / len(data.train):.1f} epochs",
         rate=f"{config['optimizer']['lr']} at its peak",
         device=_device(trainer),

@@ -54,9 +54,9 @@ def test_timm_opens_what_is_saved_for_it(size, tmp_path, image, shaken):
     folder = save_model(load_model(tmp_path / "weights"), tmp_path / "saved", layout="timm")
     by_file = timm.create_model(f"pvt_v2_{size}", num_classes=7, checkpoint_path=folder / "model.safetensors").eval()
     by_folder = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
-    picture = image(64, 96)
-    assert torch.equal(by_file(picture), theirs(picture))
-    assert torch.equal(by_folder(picture), theirs(picture))
+    for again in (by_file, by_folder):
+        assert all(torch.equal(again.state_dict()[name], tensor) for name, tensor in theirs.state_dict().items())
+        assert largest_difference(again(image(64, 96)), theirs(image(64, 96))) < 1e-5
 
 
 @torch.inference_mode()
@@ -66,7 +66,7 @@ def test_an_encoder_alone_is_saved_for_timm_too(tmp_path, image):
     folder = save_model(load_backbone(tmp_path / "weights"), tmp_path / "saved", layout="timm")
     again = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
     picture = image(64, 64, channels=5)
-    assert torch.equal(again(picture), theirs(picture))
+    assert largest_difference(again(picture), theirs(picture)) < 1e-5
 
 
 def test_settings_beside_timm_weights_say_which_image_is_wanted(tmp_path):

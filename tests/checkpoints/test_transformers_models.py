@@ -143,8 +143,9 @@ def test_transformers_opens_what_is_saved_for_it(name, tmp_path, image, shaken):
     assert not info["missing_keys"]
     assert not info["unexpected_keys"]
     assert not info["mismatched_keys"]
+    assert all(torch.equal(a, b) for a, b in zip(again.state_dict().values(), theirs.state_dict().values(), strict=True))
     picture = image(64, 96)
-    assert torch.equal(answer_of(again.eval(), picture), answer_of(theirs, picture))
+    assert difference(answer_of(again.eval(), picture), answer_of(theirs, picture)) < 1e-5
 
 
 @torch.inference_mode()
