@@ -275,7 +275,7 @@ def _fitting_head(model: nn.Module, checkpoint: Checkpoint) -> tuple[dict[str, T
         return head, [f"none of the {their_labels.num_classes} classes kept, as they have no names in common"]
     for name, tensor in classifier.items():
         head[name] = adapt_classes(tensor, wanted[name], their_labels.names, our_labels.names)
-    return head, [f"classes kept: {', '.join(kept)}"] + ([f"new: {', '.join(made)}"] if made else [])
+    return head, [f"classes kept: {', '.join(kept)}"] + ([f"classes new: {', '.join(made)}"] if made else [])
 
 
 def _labels(config: Config) -> Labels:
