@@ -29,7 +29,13 @@ class Predictor:
     """
 
     def __init__(
-        self, model: nn.Module, answer: Answer, *, inference: Inference, transform: Transform, normalize: Callable[[Tensor], Tensor]
+        self,
+        model: nn.Module,
+        answer: Answer,
+        *,
+        inference: Inference,
+        transform: Transform,
+        normalize: Callable[[Tensor], Tensor],
     ) -> None:
         self.model = model.eval()
         self.answer = answer

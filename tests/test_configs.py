@@ -54,7 +54,9 @@ def test_every_task_and_backbone_compose_and_build(task, backbone):
     assert built.name == task
 
 
-@pytest.mark.parametrize("experiment", choices("experiment") or [pytest.param("none", marks=pytest.mark.skip("there is none yet"))])
+@pytest.mark.parametrize(
+    "experiment", choices("experiment") or [pytest.param("none", marks=pytest.mark.skip("there is none yet"))]
+)
 def test_every_experiment_composes_and_builds(experiment):
     config = composed(f"experiment={experiment}")
     if "root" in config.data.keys():  # noqa: SIM118 (a value that is missing is not "in")
@@ -210,7 +212,9 @@ def test_an_experiment_wins_over_the_values_that_stand_in_train_yaml_itself(own_
 
 
 def test_the_command_line_wins_over_all(own_configs):
-    config = composed(own_configs, "experiment=mine", "backbone=b2", "optimizer.weight_decay=0.75", "trainer.max_steps=9", "seed=7")
+    config = composed(
+        own_configs, "experiment=mine", "backbone=b2", "optimizer.weight_decay=0.75", "trainer.max_steps=9", "seed=7"
+    )
     assert config.backbone._target_.endswith("pvt_v2_b2")
     assert config.optimizer.weight_decay == 0.75
     assert config.optimizer.layer_decay == 0.5

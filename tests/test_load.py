@@ -7,6 +7,7 @@ from pvtseg.backbones.pvt_v2 import mit_b0, pvt_v2_b0, pvt_v2_b1
 from pvtseg.build import build_model
 from pvtseg.checkpoints.convert import official
 from pvtseg.checkpoints.files import CONFIG_KEY, read_model
+from pvtseg.heads.glpn import GLPNHead
 from pvtseg.heads.linear import LinearHead
 from pvtseg.heads.segformer import SegFormerHead
 from pvtseg.interfaces import UserError
@@ -30,7 +31,7 @@ def config_of(names, *, backbone="pvt_v2_b0", in_channels=3, channels=32):
         "inference": {"_target_": "pvtseg.inference.whole.Whole"},
         "data": {
             "labels": {"_target_": "pvtseg.data.labels.Labels", "names": names, "num_classes": len(names)},
-            "normalize": {"_target_": "pvtseg.data.module.Normalize", "mean": [0.5] * 3, "std": [0.5] * 3},
+            "normalize": {"_target_": "pvtseg.data.normalize.Normalize", "mean": [0.5] * 3, "std": [0.5] * 3},
             "eval_transform": {"_target_": "pvtseg.data.transforms.evaluation.Original"},
         },
     }
@@ -61,6 +62,10 @@ def test_a_saved_model_comes_back_whole(trained):
     assert again.config == model.config
     assert all(torch.equal(again.state_dict()[name], tensor) for name, tensor in model.state_dict().items())
     assert (trained / "config.json").read_text().count("wall") == 1
+
+
+def test_whoever_may_read_the_folder_may_read_the_weights(trained):
+    assert (trained / "model.safetensors").stat().st_mode == (trained / "config.json").stat().st_mode
 
 
 def test_the_checkpoint_of_a_run_is_read_like_the_folder(trained):
@@ -123,7 +128,7 @@ def test_pretraining_adapts_the_first_convolution_and_says_so(encoder):
 
 
 def test_pretraining_takes_most_of_an_encoder_and_names_the_rest(encoder):
-    theirs, path = encoder
+    _, path = encoder
     weights = torch.load(path)
     torch.save({name: tensor for name, tensor in weights.items() if not name.startswith("block2.0.norm")}, path)
     report = load_pretrained(pvt_v2_b0(), path)
@@ -194,6 +199,16 @@ def test_a_head_of_another_width_starts_anew_where_it_differs(trained):
     report = load_initial(model, trained)
     assert "head.branches.0.project.weight" in report.fresh
     assert "head.classify.weight" in report.fresh
+
+
+def test_a_depth_head_is_kept_and_another_range_is_told(tmp_path):
+    backbone = mit_b0()
+    source = save_model(DenseModel(backbone, GLPNHead(backbone.channels, max_depth=10)), tmp_path)
+    config = load_model(source).config
+    model = build_model({**config, "head": {**config["head"], "max_depth": 80.0}})
+    report = load_initial(model, source)
+    assert not report.fresh
+    assert "answers stretched from 10 to 80 m" in str(report)
 
 
 def test_a_model_put_together_by_hand_is_saved_with_what_its_weights_show(tmp_path):

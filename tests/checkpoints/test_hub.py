@@ -85,7 +85,9 @@ def test_offline_and_not_in_the_cache_is_said_with_name_reason_and_way_out():
 
 @pytest.mark.usefixtures("no_network")
 def test_without_network_the_error_has_name_reason_and_way_out():
-    with pytest.raises(UserError, match=r"OpenGVLab/pvt_v2_b5 .*Name or service not known.*folder of the downloaded files") as refusal:
+    with pytest.raises(
+        UserError, match=r"OpenGVLab/pvt_v2_b5 .*Name or service not known.*folder of the downloaded files"
+    ) as refusal:
         load_model("OpenGVLab/pvt_v2_b5")
     assert "\n" not in str(refusal.value)
 

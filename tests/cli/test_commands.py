@@ -1,6 +1,7 @@
 """train.py and eval.py from start to end, on tiny scenes."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,9 +34,7 @@ def test_a_run_leaves_what_the_contract_promises(trained, task):
     checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     assert checkpoint["global_step"] == 2
     with safe_open(folder / "model.safetensors", framework="pt") as file:
-        assert set(file.keys()) == {
-            name.removeprefix("model.") for name in checkpoint["state_dict"] if name.startswith("model.")
-        }
+        assert set(file.keys()) == {name.removeprefix("model.") for name in checkpoint["state_dict"] if name.startswith("model.")}
     pictures = list((folder / "predictions").glob("*.png"))
     assert pictures
     assert np.asarray(Image.open(pictures[0])).std() > 10
@@ -106,6 +105,11 @@ def test_a_run_goes_on_where_it_stopped(trained, command, tiny, tmp_path):
     assert torch.load(last, weights_only=True)["global_step"] == 3
 
 
+def test_a_run_needs_no_logger(command, tiny, tmp_path):
+    outcome = command("train", "task=classification", *tiny, "logger=[]", "trainer.max_steps=1", f"hydra.run.dir={tmp_path}")
+    assert outcome.status == 0, outcome.errors
+
+
 def test_a_sweep_makes_one_folder_for_each_point_and_names_the_best(command, tiny, tmp_path):
     outcome = command(
         "train", "-m", "task=classification", *tiny, "trainer.max_steps=1",
@@ -134,7 +138,7 @@ def test_help_and_a_misspelt_key_answer_without_loading_torch():
     root = Path(__file__).parents[2]
     code = (
         "import sys, runpy\n"
-        "for argument in ('--help', 'optimizer.lrr=1'):\n"
+        "for argument in ('optimizer.lrr=1', '--help'):\n"
         "    sys.argv = ['train.py', argument]\n"
         "    try:\n"
         "        runpy.run_path('train.py', run_name='__main__')\n"
@@ -142,6 +146,8 @@ def test_help_and_a_misspelt_key_answer_without_loading_torch():
         "        print('status', end.code)\n"
         "print(sorted({'torch', 'lightning', 'albumentations', 'cv2'} & set(sys.modules)))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
+    quiet = {name: value for name, value in os.environ.items() if name != "HYDRA_FULL_ERROR"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, env=quiet)
     assert "status 1" in done.stdout
+    assert "status 0" in done.stdout
     assert done.stdout.strip().splitlines()[-1] == "[]", done.stderr

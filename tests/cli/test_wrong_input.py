@@ -1,5 +1,6 @@
 """A user's mistake: not 0, a last line that helps, no traceback."""
 
+import os
 import pickle
 
 import pytest
@@ -10,7 +11,7 @@ from safetensors.torch import save_file
 TINY_FOLDER = [
     "task=segmentation", "data=folder", "data.labels.names=[low,high]", "data.train_transform.size=[32,32]",
     "data.batch_size=1", "data.num_workers=1", "trainer.accelerator=cpu", "trainer.max_steps=2",
-    "trainer.num_sanity_val_steps=0", "logger=[]",
+    "trainer.num_sanity_val_steps=0", "logger=[csv]",
 ]  # fmt: skip
 
 
@@ -49,7 +50,7 @@ def test_what_composes_to_nothing_is_named_with_the_way_out(command, tmp_path, a
         (["+trainer.foo=1"], ["trainer.foo"]),
         (["backbone.drop_path_rate=2"], ["drop_path_rate is 2"]),
         (["data.batch_size=0"], ["data.batch_size is 0"]),
-        (["optimizer.lr=abc"], ["abc"]),
+        (["optimizer.lr=abc"], ["optimizer"]),
         (["trainer.max_steps=many"], ["many"]),
         (["resume=/none/such.ckpt"], ["/none/such.ckpt"]),
     ],
@@ -148,6 +149,19 @@ def test_what_the_weights_are_bound_to_cannot_be_changed_in_an_evaluation(comman
     folder, _ = trained("segmentation")
     outcome = command("evaluate", f"checkpoint={folder}/model.safetensors", override, f"hydra.run.dir={tmp_path}")
     check(outcome, override.partition("=")[0], "checkpoint")
+
+
+def test_a_second_command_in_one_process_gives_no_traceback_either(command, monkeypatch, capsys):
+    from pvtseg.cli import train
+
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # so that it is put back as it was
+    monkeypatch.delenv("HYDRA_FULL_ERROR")
+    monkeypatch.setattr("sys.argv", ["train", "backbone=b9"])
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            train.main()
+        assert "HYDRA_FULL_ERROR" not in os.environ  # or the next mistake, here or in a child process, is a traceback
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_an_unknown_verb_lists_the_verbs(command):
