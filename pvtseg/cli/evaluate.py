@@ -60,5 +60,6 @@ def check_same_classes(stored: dict[str, Any], data: dict[str, Any]) -> None:
     fact = "names" if "val" in stored else "num_classes"
     if known.get(fact) != asked.get(fact):
         raise UserError(
-            f"the checkpoint knows the classes {known.get(fact)}, the data has {asked.get(fact)}; evaluate on data of the same classes."
+            f"the checkpoint knows the classes {known.get(fact)}, the data has {asked.get(fact)}; "
+            "evaluate on data of the same classes."
         )

@@ -21,7 +21,7 @@ def adamw(
 
     Vectors and scalars (norms, biases) are not decayed. Parameters of the head learn `head_lr_factor` times as fast. With
     `layer_decay` below 1, the i-th of L blocks learns `layer_decay ** (L + 1 - i)` times as fast (BEiT,
-    https://arxiv.org/abs/2106.08254, appendix); an embedding or norm between blocks belongs to the block that it precedes or follows.
+    https://arxiv.org/abs/2106.08254, appendix); an embedding or norm between two blocks learns as fast as the block before it.
     """
     layers = _layer_of_each_parameter(model.backbone)
     last = max(layers.values()) + 1
