@@ -16,4 +16,5 @@ class Depth(Task):
         return {"silog": self.loss(self.model.answer(batch["image"]), batch["target"])}
 
     def predict(self, batch: Batch) -> Tensor:
-        return resize(self.inference(self.model, batch["image"]), batch["size"])
+        metres = self.inference(self.model, batch["image"])
+        return resize(metres, batch["size"]).to(batch["image"].device)  # metres may have been gathered elsewhere

@@ -16,4 +16,5 @@ class Segmentation(Task):
         return {"cross_entropy": self.loss(self.model.answer(batch["image"]), batch["target"])}
 
     def predict(self, batch: Batch) -> Tensor:
-        return upsampled_argmax(self.inference(self.model, batch["image"]), batch["size"])
+        scores = self.inference(self.model, batch["image"])
+        return upsampled_argmax(scores, batch["size"]).to(batch["image"].device)  # scores may have been gathered elsewhere
