@@ -1,7 +1,7 @@
 """From a composed configuration to objects."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hydra.errors import InstantiationException
@@ -42,6 +42,7 @@ def build_data(config: Config | DictConfig) -> "DataModule":
     data = _make(config, "data")
     if data.labels is not None:
         config["data"]["labels"] = {"_target_": "pvtseg.data.labels.Labels", **data.labels.as_dict()}
+        _measure_class_weights(config.get("loss"), config["data"].get("root"), data.labels.names)
     return data
 
 
@@ -94,6 +95,18 @@ def build_trainer(config: Config, *callbacks: "Callback") -> "Trainer":
 def carried(config: Config) -> Config:
     """The part of the configuration that goes with the weights: all but where and how long a run was."""
     return {key: config[key] for key in config if key in MODEL_KEYS | TASK_KEYS | {"data", "seed"}}
+
+
+def _measure_class_weights(node: Any, root: str | None, names: Sequence[str]) -> None:
+    """Puts numbers in the place of each `class_weights: auto` of a loss and its terms, so that a checkpoint carries them."""
+    from pvtseg.losses.class_weights import measured_weights
+
+    if not isinstance(node, dict | DictConfig):
+        return
+    if node.get("class_weights") == "auto":
+        node["class_weights"] = measured_weights(root, names)
+    for part in node.values():
+        _measure_class_weights(part, root, names)
 
 
 def _make(config: Config, key: str, *parts: Any, **named_parts: Any) -> Any:
