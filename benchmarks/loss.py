@@ -106,6 +106,7 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=150)
     parser.add_argument("--size", type=int, default=512, help="of the image; the logits have a quarter of it")
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--peak-of", choices=LOSSES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     shape = (options.batch, options.classes, options.size)
@@ -113,6 +114,7 @@ def main() -> None:
         print(peak_here(options.peak_of, shape))
         return
 
+    torch.set_num_threads(options.threads)
     logits, target = make_batch(*shape)
     check(logits, target)
     load = os.getloadavg()[0]

@@ -39,6 +39,8 @@ def resolve(config: DictConfig) -> Config:
 
 def build_data(config: Config | DictConfig) -> "DataModule":
     """The data module. Facts about the classes that only the data set knows are written into the configuration."""
+    if isinstance(config, DictConfig):
+        OmegaConf.to_container(config.data, throw_on_missing=True)  # names a missing root itself, not the keys that use it
     data = _make(config, "data")
     if data.labels is not None:
         config["data"]["labels"] = {"_target_": "pvtseg.data.labels.Labels", **data.labels.as_dict()}

@@ -264,7 +264,10 @@ def _fitting_head(model: nn.Module, checkpoint: Checkpoint) -> tuple[dict[str, T
     found = {name: tensor for name, tensor in checkpoint.state.items() if name.startswith(HEAD) and name in wanted}
     head = {name: tensor for name, tensor in found.items() if name not in CLASSIFIER and tensor.shape == wanted[name].shape}
     classifier = {name: found[name] for name in CLASSIFIER if name in found}
-    if not classifier or any(tensor.shape[1:] != wanted[name].shape[1:] for name, tensor in classifier.items()):
+    if not classifier:
+        old, new = (config["head"].get("max_depth") for config in (checkpoint.config, model.config))
+        return head, [f"answers stretched from {old:g} to {new:g} m"] if old != new else []
+    if any(tensor.shape[1:] != wanted[name].shape[1:] for name, tensor in classifier.items()):
         return head, []
     their_labels, our_labels = (_labels(config) for config in (checkpoint.config, model.config))
     if their_labels.named != our_labels.named or (not our_labels.named and their_labels.names != our_labels.names):
@@ -275,7 +278,7 @@ def _fitting_head(model: nn.Module, checkpoint: Checkpoint) -> tuple[dict[str, T
         return head, [f"none of the {their_labels.num_classes} classes kept, as they have no names in common"]
     for name, tensor in classifier.items():
         head[name] = adapt_classes(tensor, wanted[name], their_labels.names, our_labels.names)
-    return head, [f"classes kept: {', '.join(kept)}"] + ([f"new: {', '.join(made)}"] if made else [])
+    return head, [f"classes kept: {', '.join(kept)}"] + ([f"classes new: {', '.join(made)}"] if made else [])
 
 
 def _labels(config: Config) -> Labels:

@@ -29,7 +29,13 @@ class Predictor:
     """
 
     def __init__(
-        self, model: nn.Module, answer: Answer, *, inference: Inference, transform: Transform, normalize: Callable[[Tensor], Tensor]
+        self,
+        model: nn.Module,
+        answer: Answer,
+        *,
+        inference: Inference,
+        transform: Transform,
+        normalize: Callable[[Tensor], Tensor],
     ) -> None:
         self.model = model.eval()
         self.answer = answer
@@ -76,5 +82,5 @@ def as_pixels(image: ImageLike) -> np.ndarray:
         return np.array(ImageOps.exif_transpose(image).convert("RGB"))
     if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3:
         return image
-    seen = f"an array {image.shape} of {image.dtype}" if isinstance(image, np.ndarray) else f"a {type(image).__name__}"
+    seen = f"an array {image.shape} of {image.dtype}" if isinstance(image, np.ndarray) else f"of type {type(image).__name__}"
     raise UserError(f"the image is {seen}; wanted is a path, a PIL image, or an array (height, width, 3) of uint8.")

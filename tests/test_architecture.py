@@ -29,9 +29,7 @@ def imports_of(path: Path) -> set[str]:
 
 
 def test_only_build_load_and_the_command_line_know_hydra():
-    knowing = {
-        path.relative_to(PACKAGE).parts[0] for path in PACKAGE.rglob("*.py") if imports_of(path) & {"hydra", "omegaconf"}
-    }
+    knowing = {path.relative_to(PACKAGE).parts[0] for path in PACKAGE.rglob("*.py") if imports_of(path) & {"hydra", "omegaconf"}}
     assert knowing <= {"build.py", "load.py", "cli"}
     assert "cli" in knowing
 

@@ -124,5 +124,6 @@ def test_a_users_mistake_is_named(override, message):
 def test_a_programming_error_is_not_hidden_behind_a_users():
     config = resolve(config_of())
     config["head"] = {"_target_": "builtins.divmod"}
-    with pytest.raises(TypeError):
+    with pytest.raises(Exception, match="divmod") as error:
         build_model(config)
+    assert not isinstance(error.value, UserError)

@@ -52,8 +52,10 @@ def _published(found: Source, max_depth: float | None) -> Checkpoint:
     names = found.weights.state.keys()
     format = recognise(names)
     if format is None:
-        raise UserError(f"the weights are of another model ({_whose(found)}); "
-            "pvtseg reads PVT v2, MiT, SegFormer and GLPN as their authors, timm and Hugging Face write them.")
+        raise UserError(
+            f"the weights are of another model ({_whose(found)}); "
+            "pvtseg reads PVT v2, MiT, SegFormer and GLPN as their authors, timm and Hugging Face write them."
+        )
     state = format.to_ours(found.weights.state)
     anatomy = Anatomy.of(state)
     facts = facts_of(anatomy, format, found.config, found.processor, found.weights.extras)

@@ -65,7 +65,7 @@ def timm(config: Node) -> Facts:
 
 
 def huggingface(anatomy: Anatomy, family: str, config: Node, processor: Node) -> Facts:
-    """transformers' config.json and preprocessor_config.json. Raises UserError where they and the weights disagree."""
+    """What config.json and preprocessor_config.json say. Raises UserError where they and the weights disagree."""
     family = config.get("model_type", family)
     if family not in HUGGINGFACE_EPS:
         raise UserError(f"config.json is of a {family}; wanted is one of {', '.join(HUGGINGFACE_EPS)}.")

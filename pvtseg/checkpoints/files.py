@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,11 @@ def write_tensors(path: Path, state: State, metadata: dict[str, str]) -> None:
     """A .safetensors file. Whole or not at all."""
     partial = path.with_suffix(".partial")
     contiguous = {name: tensor.detach().contiguous().cpu() for name, tensor in state.items()}
+    partial.touch()
+    mode = partial.stat().st_mode
     save_file(contiguous, partial, metadata={"format": "pt", **metadata})
-    os.replace(partial, path)
+    partial.chmod(mode)  # safetensors lets nobody but the owner read, whatever the umask says
+    partial.replace(path)
 
 
 def read_model(path: Path) -> tuple[dict[str, Any], State]:

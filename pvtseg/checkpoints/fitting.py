@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from pvtseg.checkpoints.reading import State
-
 FIRST_CONVOLUTION = "stages.0.embed.project.weight"
 CLASSIFIER = ("head.classify.weight", "head.classify.bias")  # one row per class in every head that has classes
 

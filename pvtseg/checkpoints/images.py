@@ -25,7 +25,7 @@ PROCESSOR_CLASSES = {"pvt_v2": "PvtImageProcessor", "segformer": "SegformerImage
 
 def normalize(mean: list[float], std: list[float]) -> Node:
     """The node of what is subtracted and divided by, on a scale of 0..1."""
-    return {"_target_": "pvtseg.data.module.Normalize", "mean": list(mean), "std": list(std)}
+    return {"_target_": "pvtseg.data.normalize.Normalize", "mean": list(mean), "std": list(std)}
 
 
 def _unchanged() -> Node:

@@ -66,7 +66,9 @@ def _read_safetensors(path: Path) -> Weights:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dictionary)
             return Weights(_without_prefix(state), dict(file.metadata() or {}))
     except SafetensorError as error:
-        raise UserError(f"{path} is a safetensors file that is cut off or damaged ({error}); download or write it anew.") from error
+        raise UserError(
+            f"{path} is a safetensors file that is cut off or damaged ({error}); download or write it anew."
+        ) from error
 
 
 def _read_torch(path: Path, start: bytes) -> Weights:
@@ -98,7 +100,8 @@ def _refusal(path: Path, reason: str) -> UserError:
 
 def _unreadable(path: Path) -> UserError:
     return UserError(
-        f"{path} is neither a safetensors file nor one of torch.save, or it is damaged; give a file of weights, or download it anew."
+        f"{path} is neither a safetensors file nor one of torch.save, or it is damaged; "
+        "give a file of weights, or download it anew."
     )
 
 

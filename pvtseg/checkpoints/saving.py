@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,22 +90,24 @@ def _write_official(config: Node, state: State, folder: Path) -> None:
         content = {"state_dict": content, "meta": {"CLASSES": labels.get("names"), "PALETTE": labels.get("palette")}}
     partial = folder / "model.partial"
     torch.save(content, partial)
-    os.replace(partial, folder / "model.pth")
+    partial.replace(folder / "model.pth")
 
 
 def _timm_name(backbone: Node) -> str:
-    """timm's name of a backbone; its list is that of the published sizes."""
+    """What timm calls this backbone; it knows the published sizes."""
     name = backbone["_target_"].rpartition(".")[2]
     name = f"{name}_li" if backbone.get("linear") else name.replace("_linear", "_li").replace("mit_b5", "pvt_v2_b5")
     if not name.startswith("pvt_v2_b"):
-        raise UserError(f"timm has PVT v2 in its published sizes, and not {name}; save with layout=pvtseg, huggingface or official.")
+        raise UserError(
+            f"timm has PVT v2 in its published sizes, and not {name}; save with layout=pvtseg, huggingface or official."
+        )
     return name
 
 
 def _write_json(path: Path, content: Node) -> None:
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 WRITERS: dict[str, Callable[[Node, State, Path], None]] = {

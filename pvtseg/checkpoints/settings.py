@@ -105,7 +105,8 @@ def to_config(kind: str, anatomy: Anatomy, data: Node, *, norm_eps: float) -> No
     if anatomy.task == "depth":
         if data["depth"]["max"] != int(data["depth"]["max"]):
             raise UserError(
-                f"the deepest depth is {data['depth']['max']} m, and Hugging Face's glpn counts whole metres; save with layout=pvtseg."
+                f"the deepest depth is {data['depth']['max']} m, and Hugging Face's glpn counts whole metres; "
+                "save with layout=pvtseg."
             )
         config["max_depth"] = int(data["depth"]["max"])
     return config

@@ -31,7 +31,9 @@ def open_source(source: str | Path, **hub_options: Any) -> Source:
         path = _weights_in(path)
     elif not path.is_file():
         if not hub.is_hub_id(str(source)):
-            raise UserError(f"there is no file or folder {source}; give its path, or a name on the Hugging Face hub (owner/name).")
+            raise UserError(
+                f"there is no file or folder {source}; give its path, or a name on the Hugging Face hub (owner/name)."
+            )
         path = _weights_in(hub.download(str(source), **hub_options))
     settings = {file: path.with_name(file) for file in hub.SETTINGS}
     config, processor = (read_json(file) if file.is_file() else {} for file in settings.values())
@@ -46,7 +48,9 @@ def _weights_in(folder: Path) -> Path:
     if len(files) == 1:
         return files[0]
     if files:
-        raise UserError(f"{folder} holds {len(files)} files of weights ({files[0].name}, {files[1].name}, ...); give one of them.")
+        raise UserError(
+            f"{folder} holds {len(files)} files of weights ({files[0].name}, {files[1].name}, ...); give one of them."
+        )
     raise UserError(
         f"{folder} holds no weights; wanted is {' or '.join(KNOWN_NAMES)} in it: finish the download, or give the file itself."
     )

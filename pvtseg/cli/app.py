@@ -47,6 +47,8 @@ def explain(error: Exception, config_name: str) -> str:
     if override := re.search(r"Could not override '([^']+)'", text):
         key = override.group(1)
         return f"there is no key '{key}'; {_did_you_mean(key, list(_keys(config_name)))}--cfg job lists the keys of a run."
+    if missing := re.search(r"Missing mandatory value[\s\S]*full_key: ([\w.]+)", text):
+        return f"{missing.group(1)} is not given; add {missing.group(1)}=... to the command line."
     return " ".join(text.split())
 
 

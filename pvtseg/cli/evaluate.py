@@ -52,9 +52,13 @@ def evaluate(config: DictConfig) -> float:
 
 
 def check_same_classes(stored: dict[str, Any], data: dict[str, Any]) -> None:
-    """Raises UserError when the data's classes are not those that the checkpoint answers with."""
-    known, asked = ((facts.get("labels") or {}).get("names") for facts in (stored, data))
-    if known != asked:
+    """Raises UserError when the data's classes are not those that the checkpoint answers with.
+
+    Published checkpoints name classes in their own words, or not at all; of those only the number is compared.
+    """
+    known, asked = (facts.get("labels") or {} for facts in (stored, data))
+    fact = "names" if "val" in stored else "num_classes"
+    if known.get(fact) != asked.get(fact):
         raise UserError(
-            f"the checkpoint knows the classes {known}, the data has {asked}; evaluate on data with the same classes."
+            f"the checkpoint knows the classes {known.get(fact)}, the data has {asked.get(fact)}; evaluate on data of the same classes."
         )

@@ -9,6 +9,7 @@ CHATTER = [
     r".*Checkpoint directory .* exists and is not empty.*",  # a resumed run's own
     r".*Detected call of `lr_scheduler.step\(\)` before `optimizer.step\(\)`.*",  # mixed precision skips a step by design
     r".*isinstance\(treespec, LeafSpec\).*",
+    r"Grad strides do not match bucket view strides",  # of depth-wise weights, whose one input channel has any stride
     r".*You're resuming from a checkpoint that ended before the epoch ended.*",  # the sampler goes on where it stopped
 ]
 

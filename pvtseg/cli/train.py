@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from pvtseg.cli.app import run
@@ -21,6 +23,7 @@ def main() -> None:
 
 def start(model: "nn.Module", config: "Config") -> str:
     """Loads the weights that training starts from, and says what was loaded and what was not."""
+    from pvtseg.checkpoints.reading import read_weights
     from pvtseg.load import load_initial, load_pretrained
 
     given = [key for key in ("pretrained", "init", "resume") if config[key] is not None]
@@ -30,7 +33,13 @@ def start(model: "nn.Module", config: "Config") -> str:
         return str(load_pretrained(model.backbone, config["pretrained"]))
     if config["init"] is not None:
         return str(load_initial(model, config["init"]))
-    return "random" if config["resume"] is None else f"as left in {config['resume']}"
+    if config["resume"] is not None:
+        if "loops" not in read_weights(Path(config["resume"])).extras:
+            raise UserError(
+                f"{config['resume']} holds weights but not the state of a run; resume from a run's last.ckpt, or use init=."
+            )
+        return f"as left in {config['resume']}"
+    return "random"
 
 
 def train(config: DictConfig) -> float:
@@ -55,6 +64,10 @@ def train(config: DictConfig) -> float:
     weights = start(model, config)
     task = build_task(config, model)
     trainer = build_trainer(config, CarryConfig(model.config), ExactResume())
+    if HydraConfig.get().mode is RunMode.MULTIRUN and trainer.strategy.launcher is not None:
+        raise UserError(
+            "a sweep (-m) runs its jobs one after another in one process; use trainer.devices=1, or a command for each run."
+        )
     if trainer.is_global_zero:
         report.training_header(config, data, task, trainer, folder.path, weights)
 

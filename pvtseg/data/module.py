@@ -6,26 +6,12 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from torch import Tensor, distributed
+from torch import distributed
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pvtseg.data.labels import DepthRange, Labels
+from pvtseg.data.normalize import Normalize
 from pvtseg.interfaces import Batch, Sample, Transform, UserError
-
-
-class Normalize:
-    """uint8 image (..., 3, H, W) -> float: (image / 255 - mean) / std, mean and std one number per channel, in 0..1."""
-
-    def __init__(self, mean: Sequence[float], std: Sequence[float]):
-        self.mean = torch.tensor(mean)[:, None, None] * 255
-        self.std = torch.tensor(std)[:, None, None] * 255
-
-    def __call__(self, image: Tensor) -> Tensor:
-        return (image - self.mean.to(image.device)) / self.std.to(image.device)
-
-    def invert(self, image: Tensor) -> Tensor:
-        """Float image -> the uint8 image that it came from."""
-        return (image * self.std.to(image.device) + self.mean.to(image.device)).round().clamp(0, 255).to(torch.uint8)
 
 
 class TrainingView(Dataset):

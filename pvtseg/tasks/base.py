@@ -1,5 +1,6 @@
 """What every task does the same: a training step, an evaluation, an optimiser. A task says what to learn and what to answer."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -64,7 +65,8 @@ class Task(LightningModule, ABC):
     def on_validation_epoch_end(self) -> None:
         self.results = {name: float(value) for name, value in self.metrics.compute().items()}
         self.metrics.reset()
-        self.log_dict({f"val/{name}": value for name, value in self.results.items() if value == value})
+        of_absent_classes = [name for name, value in self.results.items() if "/" in name and math.isnan(value)]
+        self.log_dict({f"val/{name}": value for name, value in self.results.items() if name not in of_absent_classes})
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = self._optimizer(self.model)

@@ -10,7 +10,8 @@ from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, Model
 
 import pvtseg
 from pvtseg.callbacks.exact_resume import ExactResume
-from pvtseg.data.module import DataModule, Normalize
+from pvtseg.data.module import DataModule
+from pvtseg.data.normalize import Normalize
 from pvtseg.data.transforms.evaluation import Original
 from pvtseg.heads.linear import LinearHead
 from pvtseg.inference.whole import Whole

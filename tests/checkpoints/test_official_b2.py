@@ -15,8 +15,8 @@ pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="shared/data/pvt_v2_
 # Where three of them belong, written by hand.
 PLACES = {
     "patch_embed1.proj.weight": "backbone.stages.0.embed.project.weight",
-    "norm4.weight": "backbone.stages.3.norm.weight",
-    "head.bias": "head.classify.bias",
+    "patch_embed2.proj.weight": "backbone.stages.1.embed.project.weight",
+    "patch_embed4.norm.bias": "backbone.stages.3.embed.norm.bias",
 }
 
 

@@ -219,7 +219,8 @@ def test_what_transformers_cannot_hold_is_refused_with_what_can(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("num_attention_heads", [1, 2, 4, 8]), ("strides", [2, 2, 2, 2]), ("hidden_act", "relu"), ("depths", [1, 2, 2, 2])]
+    ("key", "value"),
+    [("num_attention_heads", [1, 2, 4, 8]), ("strides", [2, 2, 2, 2]), ("hidden_act", "relu"), ("depths", [1, 2, 2, 2])],
 )
 def test_settings_that_the_weights_do_not_show_are_checked(key, value, tmp_path):
     segmenter().save_pretrained(tmp_path)

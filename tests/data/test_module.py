@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from pvtseg.data.module import DataModule, EvaluationView, Normalize, collate
+from pvtseg.data.module import DataModule, EvaluationView, collate
+from pvtseg.data.normalize import Normalize
 from pvtseg.interfaces import UserError
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -8,7 +8,8 @@ import torch
 from torch.nn import functional as F
 
 import pvtseg
-from pvtseg.data.module import DataModule, Normalize
+from pvtseg.data.module import DataModule
+from pvtseg.data.normalize import Normalize
 from pvtseg.data.scenes import Scenes
 from pvtseg.data.transforms.evaluation import Original
 from pvtseg.heads.glpn import GLPNHead

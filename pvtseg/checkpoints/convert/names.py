@@ -66,9 +66,10 @@ class Cut:
 class Format:
     """One way to name the weights of a backbone and, where there is a task, of that task's head.
 
-    layout: whose format. family: pvt_v2, segformer or glpn. kind: what a message calls it. pairs: (our module, their module); {s} counts stages from 0, {S} from 1, {r} from the last one, {b} blocks. Where one of
-    ours has several names, all are read and the first is written. joins: what they keep in parts and we whole; splits: the
-    other way round. unused: modules that their code stores and never runs.
+    layout: whose format. family: pvt_v2, segformer or glpn. kind: what a message calls it. pairs: (our module, their module);
+    {s} counts stages from 0, {S} from 1, {r} from the last one, {b} blocks. Where one of ours has several names, all are read
+    and the first is written. joins: what they keep in parts and we whole; splits: the other way round. unused: modules that
+    their code stores and never runs.
     """
 
     layout: str
@@ -124,7 +125,7 @@ class Format:
 
     @cached_property
     def _theirs(self) -> dict[str, str]:
-        return {ours: theirs for ours, theirs in reversed(self._expanded)}
+        return dict(reversed(self._expanded))  # the first pair wins
 
 
 def _module(name: str) -> str:

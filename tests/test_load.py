@@ -1,0 +1,222 @@
+"""The front door to checkpoints: options, our own files, and training from weights."""
+
+import pytest
+import torch
+
+from pvtseg.backbones.pvt_v2 import mit_b0, pvt_v2_b0, pvt_v2_b1
+from pvtseg.build import build_model
+from pvtseg.checkpoints.convert import official
+from pvtseg.checkpoints.files import CONFIG_KEY, read_model
+from pvtseg.heads.glpn import GLPNHead
+from pvtseg.heads.linear import LinearHead
+from pvtseg.heads.segformer import SegFormerHead
+from pvtseg.interfaces import UserError
+from pvtseg.load import load_backbone, load_initial, load_model, load_pretrained, save_model
+from pvtseg.model import DenseModel, ImageModel
+
+NAMES = ["wall", "floor", "door"]
+
+
+def config_of(names, *, backbone="pvt_v2_b0", in_channels=3, channels=32):
+    """What a training run stores."""
+    return {
+        "task": {"_target_": "pvtseg.tasks.Segmentation"},
+        "model": {"_target_": "pvtseg.model.DenseModel"},
+        "backbone": {"_target_": f"pvtseg.backbones.pvt_v2.{backbone}", "in_channels": in_channels, "norm_eps": 1e-6},
+        "head": {
+            "_target_": "pvtseg.heads.segformer.SegFormerHead",
+            "num_classes": len(names),
+            "channels": channels,
+        },
+        "inference": {"_target_": "pvtseg.inference.whole.Whole"},
+        "data": {
+            "labels": {"_target_": "pvtseg.data.labels.Labels", "names": names, "num_classes": len(names)},
+            "normalize": {"_target_": "pvtseg.data.normalize.Normalize", "mean": [0.5] * 3, "std": [0.5] * 3},
+            "eval_transform": {"_target_": "pvtseg.data.transforms.evaluation.Original"},
+        },
+    }
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A folder with a model that knows wall, floor and door."""
+    torch.manual_seed(0)
+    return save_model(build_model(config_of(NAMES)), tmp_path / "trained")
+
+
+@pytest.fixture
+def encoder(tmp_path):
+    """An official file with the weights of an encoder and a classifier."""
+    torch.manual_seed(1)
+    backbone = pvt_v2_b0()
+    weights = official.CLASSIFIER.to_theirs(ImageModel(backbone, LinearHead(backbone.channels, 5)).state_dict())
+    torch.save(weights, tmp_path / "pvt_v2_b0.pth")
+    return backbone, tmp_path / "pvt_v2_b0.pth"
+
+
+def test_a_saved_model_comes_back_whole(trained):
+    model = load_model(trained)
+    assert not model.training
+    assert model.config == config_of(NAMES)
+    again = load_model(save_model(model, trained / "again"))
+    assert again.config == model.config
+    assert all(torch.equal(again.state_dict()[name], tensor) for name, tensor in model.state_dict().items())
+    assert (trained / "config.json").read_text().count("wall") == 1
+
+
+def test_whoever_may_read_the_folder_may_read_the_weights(trained):
+    assert (trained / "model.safetensors").stat().st_mode == (trained / "config.json").stat().st_mode
+
+
+def test_the_checkpoint_of_a_run_is_read_like_the_folder(trained):
+    config, state = read_model(trained / "model.safetensors")
+    content = {CONFIG_KEY: config, "state_dict": {f"model.{name}": tensor for name, tensor in state.items()}, "global_step": 3}
+    content["state_dict"]["loss.weight"] = torch.ones(3)
+    torch.save(content, trained / "last.ckpt")
+    ours = load_model(trained / "last.ckpt").state_dict()
+    assert all(torch.equal(ours[name], tensor) for name, tensor in state.items())
+
+
+def test_a_backbone_takes_the_options_of_its_constructor(encoder):
+    backbone, path = encoder
+    loaded = load_backbone(path, drop_path_rate=0.5, frozen_stages=1)
+    assert loaded.frozen_stages == 1
+    assert loaded.stages[-1].blocks[-1].drop_path.p == 0.5
+    assert all(torch.equal(loaded.state_dict()[name], tensor) for name, tensor in backbone.state_dict().items())
+    with pytest.raises(UserError, match="no option 'drop_pth_rate'"):
+        load_backbone(path, drop_pth_rate=0.5)
+
+
+@pytest.mark.parametrize("in_channels", [1, 2, 4, 6])
+def test_an_image_of_equal_channels_is_answered_alike_whatever_their_number(in_channels, encoder):
+    backbone, path = encoder
+    grey = torch.randn(1, 1, 64, 64)
+    with torch.inference_mode():
+        wanted = backbone.eval()(grey.expand(-1, 3, -1, -1))
+        seen = load_backbone(path, in_channels=in_channels)(grey.expand(-1, in_channels, -1, -1))
+    assert all(torch.allclose(ours, theirs, atol=1e-4) for ours, theirs in zip(seen, wanted, strict=True))
+
+
+@pytest.mark.parametrize("layout", ["pvtseg", "official", "timm", "huggingface"])
+def test_a_backbone_alone_is_saved_and_read_again(layout, tmp_path):
+    backbone = pvt_v2_b0()
+    again = load_backbone(save_model(backbone, tmp_path, layout=layout)).state_dict()
+    assert all(torch.equal(again[name], tensor) for name, tensor in backbone.state_dict().items())
+
+
+def test_a_convention_for_the_norms_may_be_chosen(trained, encoder):
+    _, path = encoder
+    assert load_model(path).backbone.stages[0].embed.norm.eps == 1e-5
+    assert load_model(path, norm_eps="huggingface").backbone.stages[0].embed.norm.eps == 1e-6
+    assert load_model(trained, norm_eps="huggingface").backbone.stages[0].norm.eps == 1e-5
+    with pytest.raises(UserError, match='norm_eps is \'paper\'; use "official", "huggingface"'):
+        load_model(path, norm_eps="paper")
+
+
+def test_pretraining_loads_the_encoder_and_tells_what_was_left(encoder):
+    theirs, path = encoder
+    ours = pvt_v2_b0()
+    report = load_pretrained(ours, path)
+    assert all(torch.equal(ours.state_dict()[name], tensor) for name, tensor in theirs.state_dict().items())
+    assert str(report) == f"176 of 176 tensors from {path}; not used: head.classify"
+
+
+def test_pretraining_adapts_the_first_convolution_and_says_so(encoder):
+    _, path = encoder
+    ours = pvt_v2_b0(in_channels=4)
+    assert "first convolution adapted from 3 to 4 channels" in str(load_pretrained(ours, path))
+
+
+def test_pretraining_takes_most_of_an_encoder_and_names_the_rest(encoder):
+    _, path = encoder
+    weights = torch.load(path)
+    torch.save({name: tensor for name, tensor in weights.items() if not name.startswith("block2.0.norm")}, path)
+    report = load_pretrained(pvt_v2_b0(), path)
+    assert str(report).startswith("172 of 176 tensors")
+    assert "new: stages.1" in str(report)
+    assert report.fresh[0] == "stages.1.blocks.0.norm1.weight"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "message"),
+    [
+        (pvt_v2_b0, mit_b0, r"is mit_b0, the model's encoder is pvt_v2_b0 \(MiT has MLP ratios 4, 4, 4, 4.*use backbone=mit_b0"),
+        (mit_b0, pvt_v2_b0, r"is pvt_v2_b0, the model's encoder is mit_b0 .*use backbone=b0, or weights of mit_b0"),
+        (pvt_v2_b1, pvt_v2_b0, r"is pvt_v2_b0, the model's encoder is pvt_v2_b1; use backbone=b0, or weights of pvt_v2_b1"),
+    ],
+)
+def test_another_encoder_is_recognised_and_named(ours, theirs, message, tmp_path):
+    save_model(theirs(), tmp_path, layout="official")
+    model = ours()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with pytest.raises(UserError, match=message):
+        load_pretrained(model, tmp_path)
+    assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in before.items())
+
+
+def test_a_start_keeps_the_classes_that_both_know_by_name(trained):
+    model = build_model(config_of(["sofa", "floor", "wall"]))
+    fresh = model.head.classify.weight.clone()
+    report = load_initial(model, trained)
+    old = load_model(trained).head
+    assert torch.equal(model.head.classify.weight[1], old.classify.weight[1])  # floor
+    assert torch.equal(model.head.classify.weight[2], old.classify.weight[0])  # wall
+    assert torch.equal(model.head.classify.weight[0], fresh[0])  # sofa
+    assert torch.equal(model.head.classify.bias[2], old.classify.bias[0])
+    assert torch.equal(model.head.branches[1].fuse.weight, old.branches[1].fuse.weight)
+    assert "classes kept: floor, wall; classes new: sofa" in str(report)
+    assert not report.fresh
+
+
+def test_a_start_with_the_same_classes_is_the_same_model(trained):
+    model = build_model(config_of(NAMES))
+    report = load_initial(model, trained)
+    wanted = load_model(trained).state_dict()
+    assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in wanted.items())
+    assert str(report) == f"{len(wanted)} of {len(wanted)} tensors from {trained}; classes kept: wall, floor, door"
+
+
+def test_classes_without_a_common_name_start_anew(trained):
+    model = build_model(config_of(["sky", "sea"]))
+    fresh = model.head.classify.weight.clone()
+    report = load_initial(model, trained)
+    assert torch.equal(model.head.classify.weight, fresh)
+    assert "none of the 3 classes kept" in str(report)
+    assert "new: head.classify" in str(report)
+
+
+def test_another_kind_of_head_starts_anew(encoder):
+    theirs, path = encoder
+    model = build_model(config_of(NAMES))
+    report = load_initial(model, path)
+    assert torch.equal(model.backbone.stages[0].norm.weight, theirs.stages[0].norm.weight)
+    assert set(report.fresh) == {name for name in model.state_dict() if name.startswith("head.")}
+    assert "not used: head.classify" in str(report)
+
+
+def test_a_head_of_another_width_starts_anew_where_it_differs(trained):
+    model = build_model(config_of(NAMES, channels=16))
+    report = load_initial(model, trained)
+    assert "head.branches.0.project.weight" in report.fresh
+    assert "head.classify.weight" in report.fresh
+
+
+def test_a_depth_head_is_kept_and_another_range_is_told(tmp_path):
+    backbone = mit_b0()
+    source = save_model(DenseModel(backbone, GLPNHead(backbone.channels, max_depth=10)), tmp_path)
+    config = load_model(source).config
+    model = build_model({**config, "head": {**config["head"], "max_depth": 80.0}})
+    report = load_initial(model, source)
+    assert not report.fresh
+    assert "answers stretched from 10 to 80 m" in str(report)
+
+
+def test_a_model_put_together_by_hand_is_saved_with_what_its_weights_show(tmp_path):
+    backbone = mit_b0(norm_eps=1e-5)
+    model = DenseModel(backbone, SegFormerHead(backbone.channels, 3, channels=16)).eval()
+    again = load_model(save_model(model, tmp_path))
+    assert again.config["backbone"]["_target_"].endswith("mit_b0")
+    assert again.config["backbone"]["norm_eps"] == 1e-5
+    image = torch.randn(1, 3, 64, 96)
+    with torch.inference_mode():
+        assert torch.equal(again(image), model(image))
