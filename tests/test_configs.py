@@ -71,6 +71,8 @@ def test_every_experiment_composes_and_builds(experiment):
             "_target_": "pvtseg.data.labels.Labels",
             "names": labels.names,
             "num_classes": len(labels.names or "abc"),
+            "ignore_index": labels.ignore_index,
+            "palette": None,
         }
     config = resolve(config)
     with torch.device("meta"):
