@@ -1,7 +1,7 @@
 """From a composed configuration to objects."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hydra.errors import InstantiationException
@@ -20,9 +20,9 @@ if TYPE_CHECKING:  # these cost seconds to import, and the nodes' _target_ does 
 
 Config = dict[str, Any]
 
-MODEL_KEYS = {"model", "backbone", "head"}
-TASK_KEYS = {"task", "loss", "metrics", "inference", "optimizer", "schedule", "monitor", "painter", "predictor"}
-RUN_KEYS = {"trainer", "callbacks", "logger", "paths", "seed", "pretrained", "init", "resume", "checkpoint"}
+MODEL_KEYS = {"model", "backbone", "head", "auxiliary"}
+TASK_KEYS = {"task", "loss", "auxiliary_loss", "metrics", "inference", "optimizer", "schedule", "monitor", "painter", "predictor"}
+RUN_KEYS = {"trainer", "total_batch", "callbacks", "logger", "paths", "seed", "pretrained", "init", "resume", "checkpoint"}
 
 
 def resolve(config: DictConfig) -> Config:
@@ -44,6 +44,7 @@ def build_data(config: Config | DictConfig) -> "DataModule":
     data = _make(config, "data")
     if data.labels is not None:
         config["data"]["labels"] = {"_target_": "pvtseg.data.labels.Labels", **data.labels.as_dict()}
+        _measure_class_weights(config.get("loss"), config["data"].get("root"), data.labels.names)
     return data
 
 
@@ -53,21 +54,27 @@ def build_backbone(config: Config) -> "nn.Module":
 
 
 def build_model(config: Config) -> "nn.Module":
-    """A backbone and a head, joined, with fresh weights. It carries its configuration, as `config`, for whoever saves it."""
+    """A backbone, a head and perhaps an auxiliary head, joined, with fresh weights.
+
+    It carries its configuration, as `config`, for whoever saves it.
+    """
     backbone = build_backbone(config)
-    head = _make(config, "head", backbone.channels)
-    model = _make(config, "model", backbone, head)
+    heads = [_make(config, key, backbone.channels) for key in ("head", "auxiliary") if key in config]
+    model = _make(config, "model", backbone, *heads)
     model.config = carried(config)
     return model
 
 
 def build_task(config: Config, model: "nn.Module") -> "Task":
     """The Lightning module that trains and evaluates the model."""
+    loss = _make(config, "loss")
+    if "auxiliary_loss" in config:
+        loss = _make(config, "auxiliary_loss", loss)
     return _make(
         config,
         "task",
         model,
-        loss=_make(config, "loss"),
+        loss=loss,
         metrics=_make(config, "metrics"),
         inference=_make(config, "inference"),
         optimizer=_later(config, "optimizer"),
@@ -79,23 +86,59 @@ def build_trainer(config: Config, *callbacks: "Callback") -> "Trainer":
     """Lightning's trainer with the callbacks and loggers of the configuration, and the further `callbacks`.
 
     Lightning counts `val_check_interval` in batches, we in steps; a run that is shorter than it is validated at its end.
+    `total_batch`, where it is given, is reached by accumulation, or the run refused.
     """
     callbacks = [*callbacks, *(_make(config["callbacks"], name) for name in config["callbacks"])]
     loggers = [_make(config["logger"], name) for name in config.get("logger") or ()]
     options = dict(config["trainer"])
     if not isinstance(options["max_steps"], int):
         raise UserError(f"trainer.max_steps is {options['max_steps']!r}; use a whole number of steps, or trainer=epochs.")
+    total_batch, accumulated = config.get("total_batch"), options["accumulate_grad_batches"]
+    if total_batch is not None and accumulated != 1:
+        raise UserError(
+            f"total_batch={total_batch} and trainer.accumulate_grad_batches={accumulated} both say how large a step is; keep one."
+        )
+    trainer = _make({"trainer": options}, "trainer", callbacks=callbacks, logger=loggers)
+    if total_batch is not None:  # the number of devices is known to the trainer only
+        trainer.accumulate_grad_batches = accumulation(total_batch, config["data"]["batch_size"], trainer.world_size)
     if isinstance(options["val_check_interval"], int):
         steps = options["val_check_interval"]
         if options["max_steps"] > 0:
             steps = min(steps, options["max_steps"])
-        options["val_check_interval"] = steps * options["accumulate_grad_batches"]
-    return _make({"trainer": options}, "trainer", callbacks=callbacks, logger=loggers)
+        trainer.val_check_interval = steps * trainer.accumulate_grad_batches
+    return trainer
+
+
+def accumulation(total_batch: int, batch_size: int, num_devices: int) -> int:
+    """How many batches of `batch_size` on each device make `total_batch` images. Raises UserError where none do."""
+    if total_batch % (batch_size * num_devices) == 0:
+        return total_batch // (batch_size * num_devices)
+    if total_batch % num_devices:
+        way_out = f"use a number of devices that divides {total_batch}"
+    else:
+        share = total_batch // num_devices
+        way_out = f"use data.batch_size={max(size for size in range(1, batch_size + 1) if share % size == 0)}"
+    raise UserError(
+        f"total_batch={total_batch} is no multiple of {batch_size} images on each of {num_devices} devices; "
+        f"{way_out}, or another total_batch (null for none)."
+    )
 
 
 def carried(config: Config) -> Config:
     """The part of the configuration that goes with the weights: all but where and how long a run was."""
     return {key: config[key] for key in config if key in MODEL_KEYS | TASK_KEYS | {"data", "seed"}}
+
+
+def _measure_class_weights(node: Any, root: str | None, names: Sequence[str]) -> None:
+    """Puts numbers in the place of each `class_weights: auto` of a loss and its terms, so that a checkpoint carries them."""
+    from pvtseg.losses.class_weights import measured_weights
+
+    if not isinstance(node, dict | DictConfig):
+        return
+    if node.get("class_weights") == "auto":
+        node["class_weights"] = measured_weights(root, names)
+    for part in node.values():
+        _measure_class_weights(part, root, names)
 
 
 def _make(config: Config, key: str, *parts: Any, **named_parts: Any) -> Any:

@@ -33,6 +33,23 @@ class DenseModel(ImageModel):
         return resize(self.answer(image), image.shape[-2:])
 
 
+class SupervisedModel(DenseModel):
+    """A dense model with a second head, which learns beside the first and is asked in training only.
+
+    In training `answer` gives two answers, the main one and the auxiliary one, each at its head's resolution.
+    """
+
+    def __init__(self, backbone: Backbone, head: Head, auxiliary: Head):
+        super().__init__(backbone, head)
+        self.auxiliary = auxiliary
+
+    def answer(self, image: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        features = self.backbone(image)
+        if self.training:
+            return self.head(features), self.auxiliary(features)
+        return self.head(features)
+
+
 def count_multiply_adds(model: nn.Module, in_channels: int, size: tuple[int, int]) -> int:
     """Multiply-adds of one forward pass of `answer` on an image of (height, width), norms and activations not counted."""
     model = copy.deepcopy(model).to("meta").eval()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from pvtseg.build import build_data, build_model, build_task, build_trainer, carried, resolve
+from pvtseg.build import accumulation, build_data, build_model, build_task, build_trainer, carried, resolve
 from pvtseg.config import config_dir
 from pvtseg.interfaces import UserError
 
@@ -61,6 +61,40 @@ def test_training_and_validation_show_different_rooms():
 def test_validation_comes_after_so_many_steps(options, batches, tmp_path):
     config = resolve(config_of(*options, "logger=[]", run=str(tmp_path)))
     assert build_trainer(config).val_check_interval == batches
+
+
+@pytest.mark.parametrize(
+    ("total_batch", "batch_size", "num_devices", "accumulated"), [(16, 2, 8, 1), (16, 2, 1, 8), (16, 16, 1, 1), (12, 2, 3, 2)]
+)
+def test_a_total_batch_is_reached_by_accumulation(total_batch, batch_size, num_devices, accumulated):
+    assert accumulation(total_batch, batch_size, num_devices) == accumulated
+
+
+@pytest.mark.parametrize(
+    ("total_batch", "batch_size", "num_devices", "way_out"),
+    [
+        (16, 3, 2, "data.batch_size=2"),
+        (16, 32, 1, "data.batch_size=16"),
+        (16, 4, 8, "data.batch_size=2"),
+        (16, 2, 3, "divides 16"),
+    ],
+)
+def test_a_total_batch_that_cannot_be_reached_is_refused(total_batch, batch_size, num_devices, way_out):
+    with pytest.raises(UserError, match=rf"total_batch={total_batch} is no multiple of {batch_size} images.*{way_out}"):
+        accumulation(total_batch, batch_size, num_devices)
+
+
+def test_a_recipes_total_batch_reaches_the_trainer(tmp_path):
+    config = resolve(config_of("total_batch=8", "trainer.accelerator=cpu", "trainer.devices=1", "logger=[]", run=str(tmp_path)))
+    trainer = build_trainer(config)
+    assert trainer.accumulate_grad_batches == 4
+    assert trainer.val_check_interval == 4 * config["trainer"]["val_check_interval"]
+
+
+def test_the_batch_is_said_once(tmp_path):
+    config = resolve(config_of("total_batch=8", "trainer.accumulate_grad_batches=2", "logger=[]", run=str(tmp_path)))
+    with pytest.raises(UserError, match=r"total_batch=8 and trainer\.accumulate_grad_batches=2 both say"):
+        build_trainer(config)
 
 
 def test_only_what_belongs_to_the_weights_is_carried_by_a_checkpoint():

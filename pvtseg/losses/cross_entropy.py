@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from pvtseg.interfaces import UserError
 from pvtseg.layers.upsampling import accurate_type, bands, channels_last
+from pvtseg.losses.pixels import check_range, labels_of
 
 
 class CrossEntropy(nn.Module):
@@ -36,6 +37,7 @@ class CrossEntropy(nn.Module):
     device-side assertion stops the run.
     """
 
+    name = "cross_entropy"
     class_weights: Tensor | None
 
     def __init__(
@@ -64,12 +66,10 @@ class CrossEntropy(nn.Module):
             raise UserError(f"{len(weights)} class_weights for {num_classes} classes; give each class one.")
         weights = weights.to(dtype)
         if logits.ndim == 2:
-            _check_range(target, num_classes)
+            check_range(target, num_classes)
             return F.cross_entropy(logits.to(dtype), target, weights, label_smoothing=self.label_smoothing)
 
-        valid = torch.ones_like(target, dtype=torch.bool) if self.ignore_index is None else target != self.ignore_index
-        target = target.long().masked_fill(~valid, 0)
-        _check_range(target, num_classes)
+        target, valid = labels_of(target, num_classes, self.ignore_index)
         count = (weights[target] * valid).sum() if self.average == "valid" else weights.new_tensor(target.numel())
         share = valid / count.clamp_min(torch.finfo(dtype).tiny)  # of each pixel in the mean
         wants_gradient = torch.is_grad_enabled() and logits.requires_grad
@@ -139,14 +139,3 @@ def _loss_and_slope(
     if smoothing:
         slope -= share * on_all
     return loss, slope
-
-
-def _check_range(target: Tensor, num_classes: int) -> None:
-    if target.device.type != "cpu" or target.is_floating_point() or target.numel() == 0:
-        return
-    lowest, highest = map(int, target.aminmax())
-    if lowest < 0 or highest >= num_classes:
-        raise UserError(
-            f"label {lowest if lowest < 0 else highest} in a target, where the classes are 0 to {num_classes - 1}; "
-            f"map it to one of them or to the ignored label in the data config, or raise num_classes."
-        )

@@ -22,6 +22,8 @@ class SiLog(nn.Module):
     float32.
     """
 
+    name = "silog"
+
     def __init__(
         self,
         *,

@@ -48,6 +48,8 @@ class DepthMetrics(Metric):
 
     crop: "nyu", "garg", "eigen", or None. clamp: bring predictions into [min_depth, max_depth] first, as BTS and
     AdaBins do. Either way a prediction that is infinite counts as max_depth, and one that is nan as min_depth.
+    median_alignment: report besides, as `aligned/delta1` and so on, how good each prediction would be if it were multiplied so
+    that its median is the target's. That tells about shape without scale, and compares with nothing metric.
     """
 
     full_state_update = False
@@ -60,7 +62,15 @@ class DepthMetrics(Metric):
     sums: Tensor
     num_images: Tensor
 
-    def __init__(self, *, min_depth: float = 1e-3, max_depth: float = 10.0, crop: str | None = None, clamp: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        min_depth: float = 1e-3,
+        max_depth: float = 10.0,
+        crop: str | None = None,
+        clamp: bool = True,
+        median_alignment: bool = False,
+    ) -> None:
         super().__init__()
         if crop is not None and crop not in CROPS:
             raise UserError(f"crop={crop!r} is not known; use {', '.join(CROPS)} or null.")
@@ -70,8 +80,10 @@ class DepthMetrics(Metric):
         self.max_depth = max_depth
         self.crop = crop
         self.clamp = clamp
+        self.median_alignment = median_alignment
+        num_sums = len(self.names) * (1 + median_alignment)
         dtype = torch.float32 if torch.backends.mps.is_available() else torch.float64  # Apple's GPUs have no float64
-        self.add_state("sums", torch.zeros(len(self.names), dtype=dtype), dist_reduce_fx="sum")
+        self.add_state("sums", torch.zeros(num_sums, dtype=dtype), dist_reduce_fx="sum")
         self.add_state("num_images", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     @property
@@ -85,7 +97,7 @@ class DepthMetrics(Metric):
             "max_depth": self.max_depth,
             "crop": self.crop,
             "clamp": self.clamp,
-        }
+        } | ({"aligned/": "each prediction times median target / median prediction"} if self.median_alignment else {})
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         if prediction.shape != target.shape:
@@ -95,9 +107,22 @@ class DepthMetrics(Metric):
             )
         prediction, target = (self._pixels(depth) for depth in (prediction, target))  # (B, pixels)
         prediction = prediction.nan_to_num(nan=self.min_depth, posinf=self.max_depth, neginf=self.min_depth)
+        valid = (target > self.min_depth) & (target < self.max_depth)  # in float32, in which 0.001 m is min_depth
+        judged = [prediction]
+        if self.median_alignment:
+            factor = _median(target, valid) / _median(prediction, valid).clamp_min(self.min_depth)
+            judged.append(prediction * factor[:, None])
+        self.sums += torch.cat([self._summed(metres, target, valid) for metres in judged])
+        self.num_images += valid.any(dim=1).sum()
+
+    def compute(self) -> dict[str, Tensor]:
+        names = [*self.names, *(f"aligned/{name}" for name in self.names)][: len(self.sums)]
+        return dict(zip(names, self.sums.cpu().double() / self.num_images.cpu(), strict=True))
+
+    def _summed(self, prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+        """Each metric of every image, added up over the images: three of (B, pixels) -> (9,)."""
         if self.clamp:
             prediction = prediction.clamp(self.min_depth, self.max_depth)
-        valid = (target > self.min_depth) & (target < self.max_depth)  # in float32, in which 0.001 m is min_depth
         # two equal numbers where there is no depth: every error is 0 there, and every logarithm exists
         prediction, target = (torch.where(valid, depth, 1.0).to(self.sums.dtype) for depth in (prediction, target))
         count = valid.sum(dim=1)
@@ -119,13 +144,17 @@ class DepthMetrics(Metric):
             "log10": mean((prediction.log10() - target.log10()).abs()),
             "silog": (mean(log_error**2) - mean(log_error) ** 2).clamp_min(0).sqrt(),
         }
-        self.sums += torch.stack([values[name] for name in self.names]).sum(dim=1)
-        self.num_images += (count > 0).sum()
-
-    def compute(self) -> dict[str, Tensor]:
-        return dict(zip(self.names, self.sums.cpu().double() / self.num_images.cpu(), strict=True))
+        return torch.stack([values[name] for name in self.names]).sum(dim=1)
 
     def _pixels(self, depth: Tensor) -> Tensor:
         """The part of each image that counts, (B, pixels)."""
         rows, columns = CROPS[self.crop](*depth.shape[-2:]) if self.crop else (slice(None), slice(None))
         return depth[..., rows, columns].flatten(1).to(accurate_type(depth))
+
+
+def _median(depth: Tensor, valid: Tensor) -> Tensor:
+    """Of each image's valid pixels, as NumPy has it: (B, pixels) -> (B,); 1 where there is none."""
+    ordered = torch.where(valid, depth, torch.inf).sort(dim=1).values
+    count = valid.sum(dim=1, keepdim=True)
+    middle = torch.cat([(count - 1).clamp_min(0) // 2, (count // 2).clamp_max(depth.shape[1] - 1)], dim=1)
+    return torch.where(count[:, 0] > 0, ordered.gather(1, middle).mean(dim=1), 1.0)

@@ -1,10 +1,16 @@
-"""Learning-rate curves: a linear warm-up, then a polynomial or a cosine down to a fraction of the peak."""
+"""Learning-rate curves, as functions of the step t in 0..T that multiply the optimiser's rates.
+
+`poly` and `cosine` are a linear warm-up, then a polynomial or a cosine down to a fraction of the peak. The others are the
+curves of one published recipe each.
+"""
 
 import math
 from collections.abc import Callable
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
+
+from pvtseg.interfaces import UserError
 
 
 def poly(
@@ -27,6 +33,66 @@ def cosine(
     return _schedule(
         optimizer, total_steps, lambda done: (1 + math.cos(math.pi * done)) / 2, warmup_steps, warmup_ratio, final_ratio
     )
+
+
+def poly_after_warmup(
+    optimizer: Optimizer, total_steps: int, *, power: float = 1.0, warmup_steps: int = 0, warmup_ratio: float = 1e-6
+) -> LambdaLR:
+    """As mmsegmentation 1.x: LinearLR over `warmup_steps`, and from the peak PolyLR, whose clock starts there.
+
+    Each ends a step early, as mmengine counts: the peak is reached at warmup_steps - 1, zero at total_steps - 1.
+    """
+
+    def factor(step: int) -> float:
+        if step < warmup_steps:
+            return warmup_ratio + (1 - warmup_ratio) * step / max(warmup_steps - 1, 1)
+        done = (step - warmup_steps) / max(total_steps - warmup_steps - 1, 1)
+        return (1 - min(done, 1.0)) ** power
+
+    return LambdaLR(optimizer, factor)
+
+
+def two_ramps(
+    optimizer: Optimizer, total_steps: int, *, power: float = 0.9, floor_ratio: float = 0.3, rise_steps: int | None = None
+) -> LambdaLR:
+    """Up from `floor_ratio` and down again, each as (t / rise_steps) ** power.
+
+    GLPN trains so (https://arxiv.org/abs/2201.07436, section 4.1).
+    rise_steps: half of the training where it is None. GLPN's own runs rise for 12 of 25 epochs and so end below the floor.
+    """
+    rise = total_steps / 2 if rise_steps is None else rise_steps
+
+    def factor(step: int) -> float:
+        if step <= rise:
+            return floor_ratio + (1 - floor_ratio) * (step / rise) ** power
+        return 1 - (1 - floor_ratio) * (step / rise - 1) ** power
+
+    return LambdaLR(optimizer, factor)
+
+
+def cosine_by_epoch(
+    optimizer: Optimizer,
+    total_steps: int,
+    *,
+    num_epochs: int,
+    warmup_epochs: int = 0,
+    warmup_ratio: float = 1e-3,
+    final_ratio: float = 0.0,
+) -> LambdaLR:
+    """One rate an epoch, as timm and PVT v2 train on ImageNet: a line from `warmup_ratio`, then half a cosine.
+
+    The cosine's clock starts with the training, so that the rate falls a little where the line meets it.
+    """
+    if num_epochs < 1:
+        raise UserError(f"schedule.num_epochs is {num_epochs}; use the number of epochs of the run, with trainer=epochs.")
+
+    def factor(step: int) -> float:
+        epoch = min(step * num_epochs // total_steps, num_epochs)
+        if epoch < warmup_epochs:
+            return warmup_ratio + (1 - warmup_ratio) * epoch / warmup_epochs
+        return final_ratio + (1 - final_ratio) * (1 + math.cos(math.pi * epoch / num_epochs)) / 2
+
+    return LambdaLR(optimizer, factor)
 
 
 def _schedule(

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from pvtseg.interfaces import Batch
+from pvtseg.losses.terms import terms
 from pvtseg.tasks.base import Task
 
 
@@ -12,7 +13,7 @@ class Classification(Task):
     name = "classification"
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        return {"cross_entropy": self.loss(self.model.answer(batch["image"]), batch["target"])}
+        return terms(self.loss, self.model.answer(batch["image"]), batch["target"])
 
     def predict(self, batch: Batch) -> Tensor:
         return self.inference(self.model, batch["image"])

@@ -4,6 +4,7 @@ from torch import Tensor
 
 from pvtseg.interfaces import Batch
 from pvtseg.layers.resize import resize
+from pvtseg.losses.terms import terms
 from pvtseg.tasks.base import Task
 
 
@@ -13,7 +14,8 @@ class Depth(Task):
     name = "depth"
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        return {"silog": self.loss(self.model.answer(batch["image"]), batch["target"])}
+        return terms(self.loss, self.model.answer(batch["image"]), batch["target"])
 
     def predict(self, batch: Batch) -> Tensor:
-        return resize(self.inference(self.model, batch["image"]), batch["size"])
+        metres = self.inference(self.model, batch["image"])
+        return resize(metres, batch["size"]).to(batch["image"].device)  # metres may have been gathered elsewhere

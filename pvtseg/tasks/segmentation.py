@@ -4,6 +4,7 @@ from torch import Tensor
 
 from pvtseg.interfaces import Batch
 from pvtseg.layers.upsampling import upsampled_argmax
+from pvtseg.losses.terms import terms
 from pvtseg.tasks.base import Task
 
 
@@ -13,7 +14,8 @@ class Segmentation(Task):
     name = "segmentation"
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        return {"cross_entropy": self.loss(self.model.answer(batch["image"]), batch["target"])}
+        return terms(self.loss, self.model.answer(batch["image"]), batch["target"])
 
     def predict(self, batch: Batch) -> Tensor:
-        return upsampled_argmax(self.inference(self.model, batch["image"]), batch["size"])
+        scores = self.inference(self.model, batch["image"])
+        return upsampled_argmax(scores, batch["size"]).to(batch["image"].device)  # scores may have been gathered elsewhere

@@ -7,15 +7,17 @@ import pvtseg
 from pvtseg.heads.glpn import GLPNHead
 from pvtseg.heads.linear import LinearHead
 from pvtseg.heads.segformer import SegFormerHead
+from pvtseg.heads.semantic_fpn import SemanticFPNHead
 from pvtseg.model import DenseModel, ImageModel
 
 VARIANTS = [*(f"pvt_v2_b{size}" for size in range(6)), "pvt_v2_b2_linear", *(f"mit_b{size}" for size in range(6))]
 MODELS = {
     "segformer": lambda backbone: DenseModel(backbone, SegFormerHead(backbone.channels, 5, channels=16)),
+    "semantic_fpn": lambda backbone: DenseModel(backbone, SemanticFPNHead(backbone.channels, 5, pyramid_channels=16, channels=8)),
     "glpn": lambda backbone: DenseModel(backbone, GLPNHead(backbone.channels, max_depth=10, channels=16)),
     "linear": lambda backbone: ImageModel(backbone, LinearHead(backbone.channels, 5)),
 }
-ANSWERS = {"segformer": (5, 17, 25), "glpn": (1, 68, 100), "linear": (5,)}
+ANSWERS = {"segformer": (5, 17, 25), "semantic_fpn": (5, 17, 25), "glpn": (1, 68, 100), "linear": (5,)}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -158,3 +158,20 @@ def test_the_protocol_names_what_the_numbers_depend_on():
     protocol = DepthMetrics(crop="nyu", max_depth=8.0).protocol
     assert (protocol["crop"], protocol["max_depth"], protocol["clamp"]) == ("nyu", 8.0, True)
     assert DepthMetrics.monitor in DepthMetrics.names
+
+
+@pytest.mark.parametrize("width", [50, 51])
+def test_median_alignment_is_reported_apart_and_as_brute_force_has_it(width):
+    prediction, target = depths(width=width)
+    prediction = 3 * prediction
+    aligned = prediction.numpy().copy()
+    for image, truth in zip(aligned[:-1], target.numpy(), strict=False):
+        valid = (truth > 1e-3) & (truth < 10)
+        image *= np.median(truth[valid]) / np.median(image[valid])
+    found = measured(prediction, target, median_alignment=True)
+    metric, relative = ({name: found[prefix + name] for name in DepthMetrics.names} for prefix in ("", "aligned/"))
+    assert metric == pytest.approx(measured(prediction, target))
+    assert relative == pytest.approx(brute_force(aligned, target.numpy()), rel=1e-5)
+    assert relative["rmse"] < metric["rmse"] / 2
+    assert "aligned/" in DepthMetrics(median_alignment=True).protocol
+    assert not any(name.startswith("aligned/") for name in measured(prediction, target))

@@ -7,7 +7,7 @@ from torch import nn
 import pvtseg
 from pvtseg.heads.segformer import SegFormerHead
 from pvtseg.model import DenseModel
-from pvtseg.optim.groups import adamw
+from pvtseg.optim.groups import adam, adamw
 
 
 def model_of(**options) -> DenseModel:
@@ -91,3 +91,43 @@ def test_it_is_adamw_with_the_betas_asked_for():
     optimizer = adamw(model_of(), lr=1e-3, betas=[0.8, 0.9])
     assert type(optimizer) is torch.optim.AdamW
     assert {tuple(group["betas"]) for group in optimizer.param_groups} == {(0.8, 0.9)}
+
+
+def by_substrings(name, rules):
+    """mmcv's custom_keys: of the keys that a name contains the longest counts, of equally long ones the first by the alphabet."""
+    keys = sorted(sorted(rules), key=len, reverse=True)
+    return next((rules[key] for key in keys if key in name), {})
+
+
+def test_segformers_rules_for_parts_of_names():
+    """norm: no decay, head: ten times the rate. mmcv asks for the head first; the backbone's biases decay."""
+    rules = {"pos_block": {"decay": 0.0}, "norm": {"decay": 0.0}, "head": {"lr": 10.0}}
+    groups = settings(model_of(), lr=6e-5, weight_decay=0.01, decay="all_but_norms", head_lr_factor=10)
+    assert groups.keys() == dict(model_of().named_parameters()).keys()
+    for name, group in groups.items():
+        rule = by_substrings(name, rules)
+        assert group["lr"] == pytest.approx(6e-5 * rule.get("lr", 1.0)), name
+        assert group["weight_decay"] == 0.01 * rule.get("decay", 1.0), name
+    decays = {name for name, group in groups.items() if group["weight_decay"]}
+    assert {"head.norm.weight", "head.norm.bias", "backbone.stages.0.blocks.0.attention.query.bias"} <= decays
+    assert not {"backbone.stages.0.norm.weight", "backbone.stages.1.blocks.0.norm1.bias"} & decays
+
+
+def test_semantic_fpn_decays_everything():
+    assert {group["weight_decay"] for group in settings(model_of(), lr=1e-4, weight_decay=1e-4, decay="all").values()} == {1e-4}
+
+
+def test_a_rule_that_is_not_known_is_refused():
+    with pytest.raises(pvtseg.UserError, match=r"optimizer\.decay='biases'.*use matrices, all_but_norms or all"):
+        adamw(model_of(), lr=1e-3, decay="biases")
+
+
+def test_glpns_adam_has_one_group_and_no_decay():
+    model = model_of(frozen_stages=1)
+    optimizer = adam(model, lr=1e-4)
+    (group,) = optimizer.param_groups
+    assert type(optimizer) is torch.optim.Adam
+    assert (group["lr"], group["weight_decay"], tuple(group["betas"])) == (1e-4, 0, (0.9, 0.999))
+    assert len(group["params"]) == sum(parameter.requires_grad for parameter in model.parameters())
+    with pytest.raises(pvtseg.UserError, match="nothing is left to train"):
+        adam(model.requires_grad_(False), lr=1e-4)

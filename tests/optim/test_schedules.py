@@ -1,9 +1,11 @@
 """Learning-rate curves against the formulas of the papers' code."""
 
 import pytest
+import timm.scheduler
 import torch
 
-from pvtseg.optim.schedules import cosine, poly
+from pvtseg.interfaces import UserError
+from pvtseg.optim.schedules import cosine, cosine_by_epoch, poly, poly_after_warmup, two_ramps
 
 BASE = 6e-5
 
@@ -67,3 +69,53 @@ def test_a_scheduler_moves_every_group_by_the_same_factor():
         optimizer.step()
         schedule.step()
     assert found == [[1.0, 10.0], [0.75, 7.5], [0.5, 5.0], [0.25, 2.5]]
+
+
+def test_poly_after_warmup_is_mmengines_pair_of_schedulers():
+    """LinearLR(1e-6, end=1500), PolyLR(begin=1500, end=160000): each multiplies the last rate, as mmengine writes it."""
+    rate, expected = BASE * 1e-6, [BASE * 1e-6]
+    for step in range(1, 160_000):
+        if step < 1500:
+            rate *= 1 + (1 - 1e-6) / (1499 * 1e-6 + (step - 1) * (1 - 1e-6))
+        elif step > 1500:
+            rate *= 1 - 1 / (158_499 - (step - 1500) + 1)
+        expected.append(rate)
+    steps = [0, 1, 750, 1499, 1500, 1501, 80_000, 159_998, 159_999]
+    found = curve(poly_after_warmup, 160_000, steps, warmup_steps=1500, warmup_ratio=1e-6)
+    assert found == pytest.approx([expected[step] for step in steps], rel=1e-6, abs=1e-15)
+    assert curve(poly_after_warmup, 160_000, [160_000]) == [0]
+
+
+def test_two_ramps_is_glpns_curve():
+    """3e-5 -> 1e-4 over 12 epochs of 2019 steps, back over the next 12; the 25th goes below."""
+    rise = 12 * 2019
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1e-4)
+    (factor,) = two_ramps(optimizer, 25 * 2019, rise_steps=rise).lr_lambdas
+    found = [1e-4 * factor(step) for step in (0, rise // 2, rise, rise + rise // 2, 2 * rise, 25 * 2019)]
+    halfway = 7e-5 * 0.5**0.9
+    assert found == pytest.approx([3e-5, 3e-5 + halfway, 1e-4, 1e-4 - halfway, 3e-5, 2.48e-5], rel=2e-3)
+    assert found[:5] == pytest.approx([3e-5, 3e-5 + halfway, 1e-4, 1e-4 - halfway, 3e-5], rel=1e-9)
+
+
+def test_two_ramps_rises_for_half_of_the_training():
+    assert curve(two_ramps, 100, [0, 50, 100]) == pytest.approx([0.3 * BASE, BASE, 0.3 * BASE])
+
+
+def test_cosine_by_epoch_is_timms_schedule_of_pvt_v2():
+    theirs = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
+    scheduler = timm.scheduler.CosineLRScheduler(theirs, t_initial=300, lr_min=1e-5, warmup_t=5, warmup_lr_init=1e-6)
+    expected = []
+    for epoch in range(300):
+        scheduler.step(epoch)
+        expected.append(theirs.param_groups[0]["lr"])
+    ours = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
+    schedule = cosine_by_epoch(ours, 300 * 7, num_epochs=300, warmup_epochs=5, warmup_ratio=1e-3, final_ratio=1e-2)
+    (factor,) = schedule.lr_lambdas
+    for epoch, rate in enumerate(expected):
+        for step in (0, 3, 6):  # of the seven of an epoch
+            assert 1e-3 * factor(7 * epoch + step) == pytest.approx(rate, rel=1e-9)
+
+
+def test_a_curve_by_epochs_needs_epochs():
+    with pytest.raises(UserError, match="trainer=epochs"):
+        curve(cosine_by_epoch, 100, [0], num_epochs=-1)

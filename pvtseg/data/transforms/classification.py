@@ -10,6 +10,7 @@ import numpy as np
 
 from pvtseg.data.transforms.pipeline import A, Pipeline
 from pvtseg.data.transforms.sizes import as_size
+from pvtseg.data.transforms.strong import RandAugment, RandomErasing
 
 
 class ClassificationTraining(Pipeline):
@@ -17,7 +18,8 @@ class ClassificationTraining(Pipeline):
 
     scale: the share of the image's area that a crop covers. ratio: its width / height. color_jitter: how far
     brightness, contrast and saturation move from 1, either way. Resampled bicubic, or by area where the crop shrinks.
-    extra: steps of albumentations of your own, at the end.
+    rand_augment: the magnitude of RandAugment, in 0..10; 0 leaves it out. erase_rate: how often a rectangle is erased.
+    extra: steps of albumentations of your own, before the erasing.
     """
 
     def __init__(
@@ -28,6 +30,8 @@ class ClassificationTraining(Pipeline):
         ratio: Sequence[float] = (3 / 4, 4 / 3),
         flip_rate: float = 0.5,
         color_jitter: float = 0.4,
+        rand_augment: float = 0.0,
+        erase_rate: float = 0.0,
         extra: Sequence[A.BasicTransform] = (),
     ) -> None:
         factors = (max(1 - color_jitter, 0), 1 + color_jitter)
@@ -42,7 +46,9 @@ class ClassificationTraining(Pipeline):
                 ),
                 A.HorizontalFlip(p=flip_rate),
                 A.ColorJitter(factors, factors, factors, hue=0, p=1.0 if color_jitter else 0.0),
+                *([RandAugment(rand_augment)] if rand_augment else []),
                 *extra,
+                RandomErasing(rate=erase_rate),
             ]
         )
 

@@ -1,0 +1,30 @@
+"""A small fully convolutional head on one map, as PSPNet has it beside its main one.
+
+(https://arxiv.org/abs/1612.01105, section 3.3)
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from pvtseg.interfaces import Features, UserError
+
+
+class FCNHead(nn.Module):
+    """One convolution on the map of one stage (1 to 4), and each pixel is named. Features -> logits (B, num_classes, h, w)."""
+
+    def __init__(
+        self, in_channels: Sequence[int], num_classes: int, *, stage: int = 3, channels: int = 256, dropout: float = 0.1
+    ):
+        super().__init__()
+        if not 1 <= stage <= len(in_channels):
+            raise UserError(f"stage {stage} is none of the encoder's; use 1 to {len(in_channels)}.")
+        self.stage = stage
+        self.convolve = nn.Sequential(
+            nn.Conv2d(in_channels[stage - 1], channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()
+        )
+        self.dropout = nn.Dropout2d(dropout)
+        self.classify = nn.Conv2d(channels, num_classes, 1)
+
+    def forward(self, features: Features) -> Tensor:
+        return self.classify(self.dropout(self.convolve(features[self.stage - 1])))
