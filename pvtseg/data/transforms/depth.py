@@ -17,8 +17,8 @@ class DepthTraining(Pipeline):
 
     The image is never scaled at random: what looks twice as large is half as far away, so the depths would have to follow.
     resize: (height, width) that every image is brought to before it is cropped, which changes its resolution but not what
-    it shows; the evaluation's transform then has to do the same. None leaves images as they are. Images smaller than `size` (height, width) are padded at the bottom and on the right, with black and with depth 0:
-    no reading.
+    it shows; the evaluation's transform then has to do the same. None leaves images as they are. Images smaller than
+    `size` (height, width) are padded at the bottom and on the right, with black and with depth 0: no reading.
 
     brightness, contrast: up to this share, either way. gamma: the range, in percent. hue, saturation, value: up to so
     many steps of OpenCV's, either way (180, 255 and 255 make the whole). color_rate: how often brightness and contrast,
