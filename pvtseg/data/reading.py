@@ -24,6 +24,10 @@ class UnreadableError(UserError):
     """A file is not there, damaged, or of another kind than it should be."""
 
 
+class ColoredMaskError(UserError):
+    """A mask shows colours where class values should be."""
+
+
 class SizesDifferError(UserError):
     """An image and what belongs to it differ in size."""
 
@@ -151,7 +155,7 @@ def _one_of_equal_channels(path: PathLike, pixels: np.ndarray) -> np.ndarray:
         return red.copy()
     colors = np.unique(pixels[..., :3].reshape(-1, 3), axis=0)
     shown = ", ".join(str(tuple(color)) for color in colors[:3].tolist())
-    raise UserError(
+    raise ColoredMaskError(
         f"{path} is a mask in {len(colors)} colours, such as {shown}; wanted is one class value per pixel: "
         "write the masks anew as 8-bit grey or palette PNG, with the class index in place of each colour"
     )
