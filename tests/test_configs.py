@@ -17,6 +17,7 @@ from pvtseg.config import config_dir
 
 TASKS = ("segmentation", "depth", "classification")
 BACKBONES = ("b0", "b1", "b2", "b2_linear", "b3", "b4", "b5", *(f"mit_b{size}" for size in range(6)))
+PUBLISHED = {"ade20k": "segmentation", "nyu_depth": "depth", "nyu_depth_labelled": "depth", "imagenet": "classification"}
 FILLED = ["data.root=/nowhere", "paths.run=/nowhere/run"]  # what only a command line can know
 
 
@@ -55,7 +56,9 @@ def test_every_task_and_backbone_compose_and_build(task, backbone):
     assert built.name == task
 
 
-@pytest.mark.parametrize("experiment", choices("experiment") or [pytest.param("none", marks=pytest.mark.skip("there is none yet"))])
+@pytest.mark.parametrize(
+    "experiment", choices("experiment") or [pytest.param("none", marks=pytest.mark.skip("there is none yet"))]
+)
 def test_every_experiment_composes_and_builds(experiment):
     config = plain(f"experiment={experiment}")
     with torch.device("meta"):
@@ -68,6 +71,16 @@ def test_every_task_composes_with_a_folder_of_images(task):
         composed(f"task={task}", "data=folder", "data.root=/nowhere"), resolve=True, throw_on_missing=True
     )
     assert config["data"]["train"]["root"] == "/nowhere"
+
+
+@pytest.mark.parametrize("data", PUBLISHED)
+def test_every_published_set_composes_builds_and_knows_its_counts(data):
+    config = plain(f"task={PUBLISHED[data]}", f"data={data}", "paths.data=/somewhere")
+    assert config["data"]["root"].startswith("/somewhere/")
+    with torch.device("meta"):
+        build_task(config, build_model(config))
+    counts = composed(f"task={PUBLISHED[data]}", f"data={data}", config_name="verify").source.counts
+    assert counts.train > counts.val > 0
 
 
 @pytest.mark.parametrize("group", ["schedule", "trainer", "logger", "optimizer", "inference"])
@@ -117,6 +130,7 @@ def nodes_of(config, path=""):
 RUNS = [
     *([f"task={task}"] for task in TASKS),
     *([f"task={task}", "data=folder", "data.root=/nowhere"] for task in TASKS),
+    *([f"task={task}", f"data={data}"] for data, task in PUBLISHED.items()),
     ["trainer=epochs", "schedule=cosine"],
     ["callbacks=[default,ema,early_stopping]"],
     ["logger=[csv,tensorboard,wandb]"],
@@ -225,7 +239,9 @@ def test_an_experiment_wins_over_the_values_that_stand_in_train_yaml_itself(own_
 
 
 def test_the_command_line_wins_over_all(own_configs):
-    config = composed(own_configs, "experiment=mine", "backbone=b2", "optimizer.weight_decay=0.75", "trainer.max_steps=9", "seed=7")
+    config = composed(
+        own_configs, "experiment=mine", "backbone=b2", "optimizer.weight_decay=0.75", "trainer.max_steps=9", "seed=7"
+    )
     assert config.backbone._target_.endswith("pvt_v2_b2")
     assert config.optimizer.weight_decay == 0.75
     assert config.optimizer.layer_decay == 0.5

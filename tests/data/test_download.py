@@ -181,7 +181,7 @@ def run_command(monkeypatch, *words):
     command.main()
 
 
-def test_the_command_fetches_unpacks_and_says_what_comes_next(server, tmp_path, monkeypatch, capsys):
+def test_the_command_fetches_unpacks_and_says_what_comes_next(server, tmp_path, monkeypatch, capsys, as_a_fresh_process):
     server.content = zip_of([])
     files = f"source.files=[{{url: '{server.url}', unpack: true}}]"
     run_command(monkeypatch, "data=ade20k", f"paths.data={tmp_path}", files)
@@ -192,7 +192,7 @@ def test_the_command_fetches_unpacks_and_says_what_comes_next(server, tmp_path, 
 
 
 @pytest.mark.parametrize("data", ["imagenet", "nyu_depth"])
-def test_what_no_program_can_fetch_comes_with_its_steps_and_a_status(data, tmp_path, monkeypatch, capsys):
+def test_what_no_program_can_fetch_comes_with_its_steps_and_a_status(data, tmp_path, monkeypatch, capsys, as_a_fresh_process):
     with pytest.raises(SystemExit) as left:
         run_command(monkeypatch, f"data={data}", f"paths.data={tmp_path}")
     assert left.value.code == 1
