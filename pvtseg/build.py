@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Sequence
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -14,8 +15,11 @@ from pvtseg.interfaces import UserError
 if TYPE_CHECKING:  # these cost seconds to import, and the nodes' _target_ does it when they are needed
     from lightning import Callback, Trainer
     from torch import nn
+    from torch.utils.data import Dataset
 
+    from pvtseg.data.labels import DepthRange, Labels
     from pvtseg.data.module import DataModule
+    from pvtseg.drawing import Painter
     from pvtseg.tasks.base import Task
 
 Config = dict[str, Any]
@@ -46,6 +50,22 @@ def build_data(config: Config | DictConfig) -> "DataModule":
         config["data"]["labels"] = {"_target_": "pvtseg.data.labels.Labels", **data.labels.as_dict()}
         _measure_class_weights(config.get("loss"), config["data"].get("root"), data.labels.names)
     return data
+
+
+def build_samples(config: DictConfig, part: str, **options: Any) -> "Dataset":
+    """The samples of one part, train or val, alone. Of the options, those that this data set knows are handed over."""
+    known = signature(get_object(config["data"][part]["_target_"])).parameters
+    return _make(config["data"], part, **{name: value for name, value in options.items() if name in known})
+
+
+def build_truth(config: DictConfig) -> "Labels | DepthRange":
+    """The facts of the data's labels: classes, or the range of depths."""
+    return _make(config["data"], "labels" if "labels" in config["data"] else "depth")
+
+
+def build_painter(config: Config) -> "Painter":
+    """Who draws the answers of the configuration's task."""
+    return _make(config, "painter")
 
 
 def build_backbone(config: Config) -> "nn.Module":

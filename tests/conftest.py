@@ -2,7 +2,16 @@
 
 import os
 
+import pytest
+
 # Threads that spin while they wait take the processor from each other: on two busy cores a tiny test takes seconds.
 # Has to be said before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+
+@pytest.fixture
+def as_a_fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command run in this process does not find what an earlier one has set."""
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "")  # so that what the command sets is taken back at the end
+    monkeypatch.delenv("HYDRA_FULL_ERROR")

@@ -17,6 +17,8 @@ from pvtseg.config import config_dir
 
 TASKS = ("segmentation", "depth", "classification")
 BACKBONES = ("b0", "b1", "b2", "b2_linear", "b3", "b4", "b5", *(f"mit_b{size}" for size in range(6)))
+PUBLISHED = {"ade20k": "segmentation", "nyu_depth": "depth", "nyu_depth_labelled": "depth", "imagenet": "classification"}
+FILLED = ["data.root=/nowhere", "paths.run=/nowhere/run"]  # what only a command line can know
 
 
 def choices(group: str) -> list[str]:
@@ -85,6 +87,16 @@ def test_every_task_composes_with_a_folder_of_images(task):
     assert data.train.root == data.val.root == "/nowhere"
 
 
+@pytest.mark.parametrize("data", PUBLISHED)
+def test_every_published_set_composes_builds_and_knows_its_counts(data):
+    config = plain(f"task={PUBLISHED[data]}", f"data={data}", "paths.data=/somewhere")
+    assert config["data"]["root"].startswith("/somewhere/")
+    with torch.device("meta"):
+        build_task(config, build_model(config))
+    counts = composed(f"task={PUBLISHED[data]}", f"data={data}", config_name="verify").source.counts
+    assert counts.train > counts.val > 0
+
+
 @pytest.mark.parametrize("group", ["schedule", "trainer", "logger", "optimizer", "inference"])
 def test_every_choice_of_the_other_groups_composes(group):
     for choice in choices(group):
@@ -125,6 +137,7 @@ def nodes_of(config, path=""):
 RUNS = [
     *([f"task={task}"] for task in TASKS),
     *([f"task={task}", "data=folder", "data.root=/nowhere"] for task in TASKS),
+    *([f"task={task}", f"data={data}"] for data, task in PUBLISHED.items()),
     ["trainer=epochs", "schedule=cosine"],
     ["callbacks=[default,ema,early_stopping]"],
     ["logger=[csv,tensorboard,wandb]"],

@@ -11,7 +11,7 @@ from pvtseg.config import config_dir
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-COMMANDS = re.findall(r"(?:^    |uv run )((?:python )?(?:train|eval)\.py [^\n`&]*)", README, flags=re.MULTILINE)
+COMMANDS = re.findall(r"(?:^    |uv run )((?:python )?(?:train|eval)\.py (?=\S)[^\n`&]*)", README, flags=re.MULTILINE)
 TREE = re.findall(r"^    ([\w./]+)(?: {2,}\S.*)?$", README.partition("## The tree")[2].partition("\n## ")[0], flags=re.MULTILINE)
 
 

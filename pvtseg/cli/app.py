@@ -39,9 +39,12 @@ def explain(error: Exception, config_name: str) -> str:
     text = str(error).strip()
     if isinstance(error, UserError):
         # From a data-loading process the message comes as the last line of the traceback there.
-        return text.splitlines()[-1].removeprefix(f"{UserError.__module__}.UserError: ")
+        return re.sub(r"^pvtseg\.[\w.]+Error: ", "", text.splitlines()[-1])
     if choice := re.search(r"Could not (?:find|load) '([\w/]+)/([^'/]+)'", text):
         group, name = choice.groups()
+        if data := re.fullmatch(r"data/(\w+)", group):
+            tasks = " or ".join(f"task={path.stem}" for path in sorted((config_dir() / group).glob("*.yaml")))
+            return f"data={data.group(1)} has no labels for task={name}; use {tasks}, or other data."
         choices = sorted(path.stem for path in (config_dir() / group).glob("[!_]*.yaml"))
         return f"there is no {group}={name}; {_did_you_mean(name, choices)}choose one of {', '.join(choices)}."
     if override := re.search(r"Could not override '([^']+)'", text):

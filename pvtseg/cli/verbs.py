@@ -7,6 +7,8 @@ VERBS = {
     "train": ("pvtseg.cli.train", "train a model: pvtseg train task=segmentation backbone=b0"),
     "eval": ("pvtseg.cli.evaluate", "evaluate a checkpoint: pvtseg eval checkpoint=SOURCE"),
     "convert": ("pvtseg.cli.convert", "write weights in another format: pvtseg convert source=SOURCE layout=timm output=FOLDER"),
+    "download": ("pvtseg.cli.download", "fetch a data set, or say how to get it: pvtseg download data=ade20k"),
+    "verify": ("pvtseg.cli.verify", "look for what would go wrong with data: pvtseg verify data=folder data.root=FOLDER"),
 }
 
 

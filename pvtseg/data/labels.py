@@ -7,9 +7,12 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pvtseg.interfaces import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # The golden ratio of three dimensions: x^4 = x + 1. Steps of 1/x, 1/x^2 and 1/x^3 fill a cube evenly, however many
 # there are (http://extremelearning.com.au/unreasonable-effectiveness-of-quasirandom-sequences).
@@ -62,10 +65,15 @@ class Labels:
 
 @dataclass(frozen=True)
 class DepthRange:
-    """The depths that count, in metres: min <= depth <= max. Raises UserError unless 0 < min < max < infinity."""
+    """The depths that count, in metres: min <= depth <= max, and inside `crop` when they are measured.
+
+    crop: the part of the image that the data set's benchmark measures, by the name that the metrics know; None for all of it.
+    Raises UserError unless 0 < min < max < infinity.
+    """
 
     min: float
     max: float
+    crop: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.min < self.max < math.inf:
@@ -76,7 +84,11 @@ class DepthRange:
 
     def as_dict(self) -> dict[str, float]:
         """Plain containers, fit for a checkpoint; `DepthRange(**range.as_dict())` is the same again."""
-        return {"min": float(self.min), "max": float(self.max)}
+        return {"min": float(self.min), "max": float(self.max), "crop": self.crop}
+
+    def keep(self, depth: np.ndarray) -> np.ndarray:
+        """Metres (H, W) with 0, no reading, in place of all that is out of range."""
+        return depth * ((depth >= self.min) & (depth <= self.max))
 
 
 def distinct_colors(count: int) -> tuple[tuple[int, int, int], ...]:

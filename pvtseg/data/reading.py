@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zlib
@@ -19,13 +20,26 @@ PathLike = str | os.PathLike[str]
 READING_FAILS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 
 
-def read_image(path: PathLike) -> np.ndarray:
+class UnreadableError(UserError):
+    """A file is not there, damaged, or of another kind than it should be."""
+
+
+class ColoredMaskError(UserError):
+    """A mask shows colours where class values should be."""
+
+
+class SizesDifferError(UserError):
+    """An image and what belongs to it differ in size."""
+
+
+def read_image(path: PathLike, content: bytes | None = None) -> np.ndarray:
     """Any picture as (H, W, 3) uint8 RGB, upright as its EXIF tag says.
 
     Grey becomes three equal channels, 16 bits are scaled to 8, and transparency is dropped: hidden colours show.
+    content: of the file, where it is at hand already, as in an archive; `path` then only names it.
     Raises UserError naming the file where it cannot be read.
     """
-    image = _open(path, "an image")
+    image = _open(path, "an image", content)
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "F":
         raise UserError(f"{path} holds floating-point numbers, whose white is unknown; save it with 8 bits per channel")
@@ -80,19 +94,20 @@ def check_same_size(image: np.ndarray, image_file: str, target: np.ndarray, targ
     """Raises UserError naming both files unless the image and what belongs to it have one height and width."""
     if image.shape[:2] != target.shape[:2]:
         (height, width), (target_height, target_width) = image.shape[:2], target.shape[:2]
-        raise UserError(
+        raise SizesDifferError(
             f"{image_file} is {width}x{height} but {target_file} is {target_width}x{target_height}; "
             "wanted is one size: write the pair anew, or take it out of the data set"
         )
 
 
-def _open(path: PathLike, what: str) -> Image.Image:
+def _open(path: PathLike, what: str, content: bytes | None = None) -> Image.Image:
     """The decoded picture; every way of failing ends in one sentence that names the file."""
     try:
-        image = Image.open(path)
+        image = Image.open(path if content is None else io.BytesIO(content))
         image.load()
     except READING_FAILS as error:
-        raise _unreadable(path, what, error) from error
+        empty = Path(path).is_file() and not Path(path).stat().st_size if content is None else not content
+        raise _unreadable(path, what, error, empty=empty) from error
     return image
 
 
@@ -111,14 +126,14 @@ def _is_numpy(path: PathLike) -> bool:
     return os.fspath(path).lower().endswith(".npy")
 
 
-def _unreadable(path: PathLike, what: str, error: Exception) -> UserError:
+def _unreadable(path: PathLike, what: str, error: Exception, *, empty: bool = False) -> UnreadableError:
     if isinstance(error, FileNotFoundError):
         reason = "there is no such file"
     elif isinstance(error, Image.UnidentifiedImageError):
-        reason = "Pillow does not know its format" if Path(path).stat().st_size else "the file is empty"
+        reason = "the file is empty" if empty else "Pillow does not know its format"
     else:
         reason = " ".join(str(error).split())
-    return UserError(f"{path} cannot be read as {what}: {reason}; restore the file, or take it out of the data set")
+    return UnreadableError(f"{path} cannot be read as {what}: {reason}; restore the file, or take it out of the data set")
 
 
 def _eight_bits(path: PathLike, grey: np.ndarray) -> np.ndarray:
@@ -140,7 +155,7 @@ def _one_of_equal_channels(path: PathLike, pixels: np.ndarray) -> np.ndarray:
         return red.copy()
     colors = np.unique(pixels[..., :3].reshape(-1, 3), axis=0)
     shown = ", ".join(str(tuple(color)) for color in colors[:3].tolist())
-    raise UserError(
+    raise ColoredMaskError(
         f"{path} is a mask in {len(colors)} colours, such as {shown}; wanted is one class value per pixel: "
         "write the masks anew as 8-bit grey or palette PNG, with the class index in place of each colour"
     )

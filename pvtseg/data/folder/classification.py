@@ -20,6 +20,7 @@ class ClassFolder(Dataset):
     the order is that of the sorted folder names.
 
     part: "train" and "val" split one folder in two, val_fraction of it for "val", decided by the name of each file.
+    strict: a class without images is an error.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class ClassFolder(Dataset):
         labels: Labels | None = None,
         part: Part = "all",
         val_fraction: float = 0.1,
+        strict: bool = True,
     ) -> None:
         folder = folder_in(root, images, option="images")
         found = self.discover(root, images=images)
@@ -38,7 +40,7 @@ class ClassFolder(Dataset):
         pairs = [
             Pair(f"{name}/{item}", image, index)
             for index, name in enumerate(self.labels.names)
-            for item, image in find_files(folder / name, image_suffixes, option="image_suffixes").items()
+            for item, image in find_files(folder / name, image_suffixes, option="image_suffixes", needed=strict).items()
         ]
         self.pairs = take_part(pairs, part, val_fraction)
 

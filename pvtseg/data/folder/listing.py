@@ -45,11 +45,14 @@ def subfolders(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
-def find_files(folder: Path, suffixes: Sequence[str], *, option: str, without: Collection[str] = frozenset()) -> dict[str, str]:
+def find_files(
+    folder: Path, suffixes: Sequence[str], *, option: str, without: Collection[str] = frozenset(), needed: bool = True
+) -> dict[str, str]:
     """Every file below the folder whose name ends in a suffix (in any case): its name without that ending -> its path.
 
     Names are relative to the folder and sorted. Hidden files and folders are left out, and so are the paths in
-    `without`. Of several suffixes that fit, the longest is taken off. Two files of one name are an error.
+    `without`. Of several suffixes that fit, the longest is taken off. Two files of one name are an error,
+    and so is no file where one is `needed`.
     """
     endings = sorted((suffix.lower() for suffix in suffixes), key=len, reverse=True)
     found: dict[str, str] = {}
@@ -62,7 +65,7 @@ def find_files(folder: Path, suffixes: Sequence[str], *, option: str, without: C
         if name in found:
             raise UserError(f"{found[name]} and {path} share the name {name}; keep one of them, or narrow {option}")
         found[name] = path
-    if not found:
+    if needed and not found:
         raise UserError(f"{folder} holds no file that ends in {' or '.join(endings)}; put files there, or set {option}")
     return found
 
@@ -83,6 +86,11 @@ def pair_up(images: Mapping[str, str], targets: Mapping[str, str], *, what: str,
     if spare:
         log.warning("%d of the %s in %s have no image, such as %s", len(spare), what, where, _some(spare))
     return [Pair(name, image, targets[name]) for name, image in images.items()]
+
+
+def take_unpaired(images: dict[str, str], targets: Mapping[str, str]) -> list[str]:
+    """Takes the images without target out of `images`, and returns their paths."""
+    return [images.pop(name) for name in list(images) if name not in targets]
 
 
 def take_part(pairs: Sequence[Pair], part: Part, val_fraction: float) -> list[Pair]:

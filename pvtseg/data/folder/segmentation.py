@@ -8,12 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from torch.utils.data import Dataset
 
-from pvtseg.data.folder.listing import IMAGE_SUFFIXES, Part, find_files, folder_in, pair_up, take_part
+from pvtseg.data.folder.listing import IMAGE_SUFFIXES, Part, find_files, folder_in, pair_up, take_part, take_unpaired
 from pvtseg.data.labels import Labels
 from pvtseg.data.reading import check_same_size, read_image, read_mask
 from pvtseg.interfaces import Sample, UserError
 
 UNKNOWN = np.iinfo(np.int32).min  # stands in the table for raw values that mean nothing
+
+
+class UnknownValuesError(UserError):
+    """A mask holds values that mean nothing."""
 
 
 class SegmentationFolder(Dataset):
@@ -28,6 +32,7 @@ class SegmentationFolder(Dataset):
     255 is also the usual ignore_index.
 
     part: "train" and "val" split one folder in two, val_fraction of it for "val", decided by the name of each file.
+    strict: an image without mask is an error. Otherwise `unpaired` lists such images, and the data set goes without them.
     """
 
     def __init__(
@@ -42,6 +47,7 @@ class SegmentationFolder(Dataset):
         label_map: Mapping[int | str, int | str] | None = None,
         part: Part = "all",
         val_fraction: float = 0.1,
+        strict: bool = True,
     ) -> None:
         self.labels = labels
         self.values = LabelValues(labels, label_map)
@@ -50,6 +56,7 @@ class SegmentationFolder(Dataset):
         mask_files = find_files(mask_folder, [mask_suffix], option="mask_suffix")
         other_files = set(mask_files.values())  # images and masks may share a folder
         image_files = find_files(image_folder, image_suffixes, option="image_suffixes", without=other_files)
+        self.unpaired = [] if strict else take_unpaired(image_files, mask_files)
         options = "masks, mask_suffix or image_suffixes"
         pairs = pair_up(image_files, mask_files, what="masks", where=mask_folder, options=options)
         self.pairs = take_part(pairs, part, val_fraction)
@@ -92,7 +99,7 @@ class LabelValues:
         unknown = {value: count for value, count in counts.items() if value not in self.meaning}
         shown = ", ".join(f"{value} ({count} pixels)" for value, count in list(unknown.items())[:5])
         more = f" and {len(unknown) - 5} values more" if len(unknown) > 5 else ""
-        return UserError(
+        return UnknownValuesError(
             f"{file} holds {shown}{more}; known are {_ranges(self.meaning)} (ignore_index is {self.ignore_index}): "
             f"say what each value means with data.train.label_map, such as {{{next(iter(unknown))}: ignore}}, "
             "or name every class in data.labels.names"

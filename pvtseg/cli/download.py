@@ -1,0 +1,42 @@
+"""Fetches a data set, or says how to get it."""
+
+import sys
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from pvtseg.cli.app import run
+from pvtseg.cli.only_task import name_the_only_task
+from pvtseg.interfaces import UserError
+
+
+def main() -> None:
+    """`pvtseg download data=NAME`."""
+    name_the_only_task(sys.argv)
+    run(download, "download")
+
+
+def download(config: DictConfig) -> None:
+    """Fetches, checks and unpacks. Raises UserError, with the steps printed, where a person has to do it."""
+    from rich.console import Console
+
+    from pvtseg.cli.bar import bar
+    from pvtseg.data.download import RemoteFile, obtain
+
+    console = Console(highlight=False, soft_wrap=True)
+    name = config.data.name
+    source = OmegaConf.to_container(config.source, resolve=True)
+    folder = Path(source["folder"]).expanduser()
+    for remote in (RemoteFile(**file) for file in source["files"]):
+        with bar(console) as report:
+            file = obtain(remote, folder, report)
+        known = "" if remote.checksum else " (no checksum of it is published)"
+        console.print(f"{'unpacked' if remote.unpack else 'wrote'} {file}{known}")
+    for number, step in enumerate(source["steps"], start=1):
+        console.print(f"{number}. {step}")
+    if source["steps"]:
+        raise UserError(f"{name} cannot be fetched by a program; follow the {len(source['steps'])} steps above.")
+    if source["files"]:
+        console.print(f"\nlook at it with\n  pvtseg verify data={name}")
+    else:
+        console.print(f"{name} needs nothing downloaded")

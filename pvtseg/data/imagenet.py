@@ -1,0 +1,184 @@
+"""ImageNet's 1,000 classes (ILSVRC 2012, https://arxiv.org/abs/1409.0575): class folders, or the original archives as they are.
+
+A class is known by its WordNet id; in sorted order they make the class indices that every published checkpoint uses.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from pvtseg.data.folder.classification import ClassFolder
+from pvtseg.data.folder.listing import IMAGE_SUFFIXES, Pair, find_files, subfolders
+from pvtseg.data.labels import Labels
+from pvtseg.data.reading import read_image
+from pvtseg.interfaces import Sample, UserError
+
+TRAIN_ARCHIVE = "ILSVRC2012_img_train.tar"  # of one archive per class, n01440764.tar, ...
+VAL_ARCHIVE = "ILSVRC2012_img_val.tar"  # of images in no order; the kit below says what they show
+KIT = "ILSVRC2012_devkit_t12.tar.gz"
+DAMAGED = (tarfile.TarError, EOFError, OSError, KeyError, ValueError, TypeError)
+
+log = logging.getLogger(__name__)
+
+
+class Place(NamedTuple):
+    """Where in an archive an image lies: it begins at byte `start` and is `size` bytes long."""
+
+    name: str
+    label: int
+    start: int
+    size: int
+
+
+def imagenet_labels(
+    *,
+    names: list[str] | None = None,
+    num_classes: int = 1000,
+    ignore_index: int = -1,
+    palette: list[list[int]] | None = None,
+) -> Labels:
+    """The classes by their English names, as torchvision, whose weights carry the list, tells them apart."""
+    if names is None and num_classes == 1000:
+        from torchvision.models import ResNet18_Weights
+
+        names = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
+    return Labels(names, num_classes, ignore_index, palette)
+
+
+def imagenet(root: str | os.PathLike[str], *, part: Literal["train", "val"], labels: Labels, strict: bool = True) -> Dataset:
+    """The images of one part, in whichever form they lie in root.
+
+    root/train/WNID/*.JPEG and root/val/WNID/*.JPEG; or root/val/*.JPEG beside the development kit, from the unpacked
+    archive; or the archives themselves, read without unpacking. strict: a class without images is an error.
+    Raises UserError where none of this is there, or the number of classes is not that of `labels`.
+    """
+    if part not in ("train", "val"):
+        raise UserError(f"part is {part!r}; wanted is train or val")
+    root = Path(root).expanduser()
+    folder = root / part
+    if folder.is_dir() and subfolders(folder):
+        counted = Labels(num_classes=labels.num_classes, ignore_index=labels.ignore_index)
+        return ClassFolder(root, images=part, labels=counted, strict=strict)
+    archive = root / (TRAIN_ARCHIVE if part == "train" else VAL_ARCHIVE)
+    if part == "val" and folder.is_dir():
+        return LabelledImages(folder, _read_kit(root / KIT))
+    if archive.is_file():
+        places = _index(archive, root / KIT)
+        _check_classes(archive, places, labels)
+        return ArchivedImages(archive, places)
+    raise UserError(
+        f"{root} holds neither a folder {part} with one folder per class nor {archive.name}; pvtseg download data=imagenet "
+        "says how to get them; data.root is the folder to look in"
+    )
+
+
+class LabelledImages(Dataset):
+    """The images of one folder with the labels of a list, in the order of the file names. -> image uint8, class index."""
+
+    def __init__(self, folder: Path, labels: list[int]) -> None:
+        files = find_files(folder, IMAGE_SUFFIXES, option="image_suffixes")
+        if len(files) != len(labels):
+            raise UserError(f"{folder} holds {len(files)} images, {KIT} has labels for {len(labels)}; unpack {VAL_ARCHIVE} again")
+        self.pairs = [Pair(name, file, label) for (name, file), label in zip(files.items(), labels, strict=True)]
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> Sample:
+        name, file, label = self.pairs[index]
+        return {"image": read_image(file), "target": label, "name": name}
+
+
+class ArchivedImages(Dataset):
+    """The images of an archive that stays packed. -> image (H, W, 3) uint8, target the index of the class."""
+
+    def __init__(self, archive: Path, places: np.ndarray) -> None:
+        self.archive = archive
+        self.places = places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> Sample:
+        name, label, start, size = self.places[index].item()
+        with self.archive.open("rb") as file:  # for each image: an open file would not survive the way into a worker
+            file.seek(start)
+            content = file.read(size)
+        return {"image": read_image(f"{self.archive}/{name}", content), "target": label, "name": name}
+
+
+def _index(archive: Path, kit: Path) -> np.ndarray:
+    """The places of all images, as a structured array. Finding them takes minutes; they are kept in root/.pvtseg."""
+    kept = archive.parent / ".pvtseg" / f"{archive.stem}.index.npy"
+    if kept.is_file() and kept.stat().st_mtime >= archive.stat().st_mtime:
+        return np.load(kept, allow_pickle=False)
+    log.warning("reading where the images lie in %s; it takes minutes, once", archive)
+    try:
+        found = list(_train_places(archive) if archive.name == TRAIN_ARCHIVE else _val_places(archive, _read_kit(kit)))
+    except DAMAGED as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{archive} cannot be read: {error}; download it again") from error
+    longest = max((len(place.name) for place in found), default=1)
+    places = np.array(found, dtype=[("name", f"U{longest}"), ("label", "i8"), ("start", "i8"), ("size", "i8")])
+    try:
+        kept.parent.mkdir(exist_ok=True)
+        np.save(kept, places)
+    except OSError as error:
+        log.warning("%s cannot be written (%s): the next run will read %s again", kept, error, archive)
+    return places
+
+
+def _train_places(archive: Path) -> Iterator[Place]:
+    with tarfile.open(archive) as classes:
+        members = sorted((member for member in classes if member.name.endswith(".tar")), key=lambda member: member.name)
+        for label, member in enumerate(members):
+            wnid = member.name.removesuffix(".tar")
+            with tarfile.open(fileobj=classes.extractfile(member)) as images:
+                for image in images:
+                    yield Place(f"{wnid}/{Path(image.name).name}", label, member.offset_data + image.offset_data, image.size)
+
+
+def _val_places(archive: Path, labels: list[int]) -> Iterator[Place]:
+    with tarfile.open(archive) as images:
+        members = sorted((member for member in images if member.isfile()), key=lambda member: member.name)
+        if len(members) != len(labels):
+            raise UserError(f"{archive} holds {len(members)} images, {KIT} has labels for {len(labels)}; download both again")
+        for label, image in zip(labels, members, strict=True):
+            yield Place(Path(image.name).name, label, image.offset_data, image.size)
+
+
+def _read_kit(kit: Path) -> list[int]:
+    """The class index of each validation image, in the order of the file names.
+
+    The kit numbers the classes in an order of its own; its meta.mat knows the WordNet id of each number.
+    """
+    from scipy.io import loadmat
+
+    if not kit.is_file():
+        raise UserError(f"{kit} is not there, and without it the classes of the validation images are unknown; put it there")
+    try:
+        with tarfile.open(kit) as archive:
+            data = f"{archive.getnames()[0].partition('/')[0]}/data"
+            truth = archive.extractfile(f"{data}/ILSVRC2012_validation_ground_truth.txt").read().split()
+            meta = loadmat(io.BytesIO(archive.extractfile(f"{data}/meta.mat").read()), squeeze_me=True)["synsets"]
+    except DAMAGED as error:
+        raise UserError(f"{kit} is not the development kit ({error}); download it again") from error
+    wnids = {int(entry["ILSVRC2012_ID"]): str(entry["WNID"]) for entry in meta if entry["num_children"] == 0}
+    index = {number: label for label, (number, _) in enumerate(sorted(wnids.items(), key=lambda item: item[1]))}
+    return [index[int(number)] for number in truth]
+
+
+def _check_classes(archive: Path, places: np.ndarray, labels: Labels) -> None:
+    found = int(places["label"].max()) + 1 if len(places) else 0
+    if archive.name == TRAIN_ARCHIVE and found != labels.num_classes:
+        raise UserError(f"{archive} holds {found} classes; wanted are {labels.num_classes}: download it again")

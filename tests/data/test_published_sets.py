@@ -1,0 +1,265 @@
+"""ADE20K, NYU depth and ImageNet, in the layouts in which they are handed around."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from made import (
+    jpeg,
+    make_ade20k,
+    make_imagenet,
+    make_imagenet_archives,
+    make_nyu_depth,
+    make_nyu_depth_labelled,
+    noise,
+    wnid,
+)
+from PIL import Image
+
+from pvtseg.build import build_data, resolve
+from pvtseg.cli.app import explain
+from pvtseg.cli.evaluate import check_same_classes
+from pvtseg.config import config_dir
+from pvtseg.data.doctor import examine_all
+from pvtseg.data.folder.segmentation import LabelValues
+from pvtseg.data.imagenet import imagenet, imagenet_labels
+from pvtseg.data.labels import DepthRange, Labels
+from pvtseg.data.nyu_depth import LabelledNyuDepth
+from pvtseg.data.reading import read_mask
+from pvtseg.interfaces import UserError
+from pvtseg.metrics.segmentation import SegmentationMetrics
+
+REAL_DATA = Path(__file__).parents[2] / "../shared/data"
+needs_ade20k = pytest.mark.skipif(not (REAL_DATA / "ADEChallengeData2016").is_dir(), reason=f"{REAL_DATA} is not here")
+INDOORS = DepthRange(0.001, 10)
+
+
+def composed(*overrides):
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        return compose("train", [*overrides, "paths.run=/nowhere", "data.num_workers=0"])
+
+
+def data_of(*overrides):
+    return build_data(composed(*overrides))
+
+
+# -- ADE20K --------------------------------------------------------------------------------------------------------
+
+
+def test_ade20k_ignores_other_and_counts_its_classes_from_zero(tmp_path):
+    data = data_of("data=ade20k", f"data.root={make_ade20k(tmp_path)}", "data.batch_size=2")
+    assert (len(data.train), len(data.val)) == (4, 3)
+    target = data.train[0]["target"]
+    assert set(np.unique(target)) == {255, *range(150)}
+    raw = np.array(Image.open(data.train.pairs[0].target))
+    np.testing.assert_array_equal(target[raw > 0], raw[raw > 0] - 1)
+
+
+def test_ade20k_trains_on_crops_and_is_evaluated_at_its_own_sizes(tmp_path):
+    data = data_of("data=ade20k", f"data.root={make_ade20k(tmp_path)}", "data.batch_size=1")
+    assert data.train_item(0)["image"].shape == (512, 512, 3)
+    batch = next(iter(data.val_dataloader()))
+    assert batch["target"].shape == (1, 48, 64)
+    assert batch["image"].shape[2] % 32 == batch["image"].shape[3] % 32 == 0
+    assert min(batch["image"].shape[2:]) == 512
+
+
+@needs_ade20k
+def test_the_names_are_those_of_the_benchmark():
+    names = composed("data=ade20k").data.labels.names
+    lines = (REAL_DATA / "ADEChallengeData2016/objectInfo150.txt").read_text().splitlines()[1:]
+    synonyms = [{name.strip() for name in line.split("\t")[-1].split(",")} for line in lines]
+    assert [name in known for name, known in zip(names, synonyms, strict=True)] == [True] * 150
+
+
+@needs_ade20k
+def test_the_published_predictions_score_what_the_benchmark_publishes():
+    data = data_of("data=ade20k", f"data.root={REAL_DATA}/ADEChallengeData2016", "data.batch_size=1")
+    metrics = SegmentationMetrics(150)
+    values = LabelValues(data.labels, {0: "ignore", **{value: value - 1 for value in range(1, 151)}})
+    for index in range(len(data.val)):
+        sample = data.val[index]
+        file = REAL_DATA / "ade20k_predictions" / f"{sample['name']}.png"
+        prediction = values.to_classes(read_mask(file), str(file))
+        metrics.update(*(torch.from_numpy(labels.astype(np.int64))[None] for labels in (prediction, sample["target"])))
+    scores = metrics.compute()
+    iou = torch.stack([scores[f"IoU/{index}"] for index in range(150)])
+    assert f"{scores['aAcc']:.2%}" == "100.00%"
+    # The benchmark's code counts a class that occurs nowhere as 0 and divides by all 150. Of 150, 15 occur, and are right.
+    assert f"{iou.nan_to_num(0).mean():.4f}" == "0.1000"
+    # mmsegmentation, and so we, divide by the classes that occur.
+    assert f"{scores['mIoU']:.4f}" == "1.0000"
+    assert int(iou.isfinite().sum()) == 15
+
+
+@pytest.mark.parametrize(
+    ("data", "task", "way_out"), [("ade20k", "depth", "task=segmentation"), ("imagenet", "depth", "task=classif")]
+)
+def test_data_that_does_not_answer_a_task_says_which_it_answers(data, task, way_out):
+    with pytest.raises(Exception, match="Could not") as raised:
+        composed(f"task={task}", f"data={data}")
+    assert f"data={data} has no labels for task={task}; use {way_out}" in explain(raised.value, "train")
+
+
+# -- NYU depth -----------------------------------------------------------------------------------------------------
+
+
+def test_nyu_depth_follows_its_lists(tmp_path):
+    data = data_of("task=depth", "data=nyu_depth", f"data.root={make_nyu_depth(tmp_path)}", "data.batch_size=2")
+    assert [pair.name for pair in data.train.pairs] == [
+        "kitchen_0000/rgb_00000",
+        "kitchen_0001b/rgb_00001",
+        "kitchen_0002/rgb_00002",
+    ]
+    assert len(data.val) == 2
+    sample = data.val[1]
+    raw = np.array(Image.open(data.val.pairs[1].target)).astype(np.float32)
+    np.testing.assert_allclose(sample["target"], np.where(raw > 10000, 0, raw / 1000), rtol=1e-6)
+    assert data.train_item(0)["image"].shape == (448, 576, 3)
+
+
+def test_nyu_depth_sees_rgb_as_glpn_does_and_is_measured_in_its_frame(tmp_path):
+    config = composed("task=depth", "data=nyu_depth", f"data.root={make_nyu_depth(tmp_path)}", "data.batch_size=1")
+    data = build_data(config)
+    image = torch.tensor([0, 255]).view(2, 1, 1).expand(2, 3, 1).unsqueeze(-1)
+    assert data.normalize(image).unique().tolist() == [0.0, 1.0]
+    metrics = resolve(config)["metrics"]
+    assert (metrics["crop"], metrics["min_depth"], metrics["max_depth"]) == ("nyu", 0.001, 10.0)
+
+
+def test_glpns_lists_do_as_well(tmp_path):
+    make_nyu_depth(tmp_path)
+    for part in ("train", "test"):
+        file = tmp_path / f"nyudepthv2_{part}_files_with_gt.txt"
+        (tmp_path / f"{part}_list.txt").write_text(file.read_text().replace(" 518.8579", ""))
+        file.unlink()
+    assert len(data_of("task=depth", "data=nyu_depth", f"data.root={tmp_path}", "data.batch_size=1").train) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"holds none of nyudepthv2_train_files_with_gt\.txt, train_list\.txt"),
+        ("", r"is empty"),
+        ("a.jpg\n", r"the line 'a\.jpg'"),
+    ],
+)
+def test_a_list_that_is_none_is_refused(tmp_path, content, message):
+    file = make_nyu_depth(tmp_path) / "nyudepthv2_train_files_with_gt.txt"
+    file.unlink() if content is None else file.write_text(content)
+    with pytest.raises(UserError, match=message):
+        data_of("task=depth", "data=nyu_depth", f"data.root={tmp_path}")
+
+
+def test_the_labelled_frames_are_split_as_the_authors_did_and_edged_as_bts_does(tmp_path):
+    pytest.importorskip("h5py")
+    data = LabelledNyuDepth(make_nyu_depth_labelled(tmp_path), range=INDOORS, part="train")
+    assert len(data) == 2
+    sample = data[0]
+    assert sample["name"].endswith("0004")
+    np.testing.assert_array_equal(sample["image"][7:474, 7:632], noise(3, 480, 640)[7:474, 7:632])
+    assert sample["image"].sum() == noise(3, 480, 640)[7:474, 7:632].sum()
+    assert sample["target"].shape == (480, 640)
+    assert sample["target"].max() <= 10
+    assert not sample["target"][10:20, 30:50].any()
+    filled = LabelledNyuDepth(tmp_path, range=INDOORS, part="test", filled=True, border=False)[0]
+    assert (filled["target"][10:20, 30:50] == 5).all()
+    np.testing.assert_array_equal(filled["image"], noise(0, 480, 640))
+
+
+def test_the_labelled_frames_can_be_read_in_other_processes(tmp_path, monkeypatch):
+    pytest.importorskip("h5py")
+    monkeypatch.setattr("pvtseg.data.doctor.examination.PER_WORKER", 1)
+    data = LabelledNyuDepth(make_nyu_depth_labelled(tmp_path), range=INDOORS, part="test")
+    exams = list(examine_all(data, "val", INDOORS, num_workers=1))
+    assert len({exam.digest for exam in exams}) == 3
+    assert not any(exam.findings for exam in exams)
+
+
+def test_without_h5py_the_labelled_file_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "h5py", None)
+    with pytest.raises(UserError, match=r"h5py.*pip install 'pvtseg\[nyu\]'"):
+        LabelledNyuDepth(tmp_path, range=INDOORS, part="train")
+
+
+# -- ImageNet ------------------------------------------------------------------------------------------------------
+
+
+def test_class_folders_in_sorted_order_are_the_thousand_classes(tmp_path):
+    data = data_of("task=classification", "data=imagenet", f"data.root={make_imagenet(tmp_path)}")
+    assert (len(data.train), len(data.val)) == (1000, 1000)
+    assert [data.train[index]["target"] for index in (0, 1, 999)] == [0, 1, 999]
+    assert (data.labels.names[0], data.labels.names[999]) == ("tench", "toilet tissue")
+    shutil.rmtree(tmp_path / "train" / wnid(5))
+    with pytest.raises(UserError, match=r"has 999 folders.*data\.labels\.num_classes is 1000"):
+        imagenet(tmp_path, part="train", labels=imagenet_labels())
+
+
+THREE = Labels(num_classes=3, ignore_index=-1)
+
+
+def test_the_original_archives_are_read_as_they_are(tmp_path):
+    make_imagenet_archives(tmp_path)
+    train, val = (imagenet(tmp_path, part=part, labels=THREE) for part in ("train", "val"))
+    assert [train[index]["target"] for index in range(6)] == [0, 0, 1, 1, 2, 2]
+    assert [val[index]["target"] for index in range(3)] == [0, 1, 2]
+    (tmp_path / "expected.jpg").write_bytes(jpeg(3))
+    np.testing.assert_array_equal(train[3]["image"], np.array(Image.open(tmp_path / "expected.jpg")))
+    assert train[3]["name"] == f"{wnid(1)}/{wnid(1)}_1.JPEG"
+
+
+def test_the_places_in_an_archive_are_looked_up_once(tmp_path):
+    make_imagenet_archives(tmp_path)
+    first = imagenet(tmp_path, part="train", labels=THREE)
+    kept = tmp_path / ".pvtseg" / "ILSVRC2012_img_train.index.npy"
+    before = kept.stat().st_mtime_ns
+    again = imagenet(tmp_path, part="train", labels=THREE)
+    assert kept.stat().st_mtime_ns == before
+    np.testing.assert_array_equal(first.places, again.places)
+
+
+def test_unpacked_validation_images_get_their_labels_from_the_kit(tmp_path):
+    import tarfile
+
+    make_imagenet_archives(tmp_path)
+    with tarfile.open(tmp_path / "ILSVRC2012_img_val.tar") as archive:
+        archive.extractall(tmp_path / "val", filter="data")
+    val = imagenet(tmp_path, part="val", labels=THREE)
+    assert [(val[index]["name"][-2:], val[index]["target"]) for index in range(3)] == [("01", 0), ("02", 1), ("03", 2)]
+    (tmp_path / "val/ILSVRC2012_val_00000002.JPEG").unlink()
+    with pytest.raises(UserError, match=r"holds 2 images, .* has labels for 3"):
+        imagenet(tmp_path, part="val", labels=THREE)
+
+
+def test_what_is_missing_of_imagenet_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"neither a folder train .* nor ILSVRC2012_img_train\.tar; pvtseg download"):
+        imagenet(tmp_path, part="train", labels=THREE)
+    make_imagenet_archives(tmp_path)
+    with pytest.raises(UserError, match=r"holds 3 classes; wanted are 1000"):
+        imagenet(tmp_path, part="train", labels=imagenet_labels())
+    (tmp_path / "ILSVRC2012_devkit_t12.tar.gz").unlink()
+    with pytest.raises(UserError, match=r"devkit_t12\.tar\.gz is not there"):
+        imagenet(tmp_path, part="val", labels=THREE)
+
+
+# -- checkpoints that others named ---------------------------------------------------------------------------------
+
+
+def facts(names, num_classes=None):
+    return {"labels": {"names": names, "num_classes": num_classes or len(names)}}
+
+
+def test_a_published_checkpoint_may_be_evaluated_though_its_names_are_others():
+    ours = imagenet_labels().names
+    check_same_classes(facts(None, 1000), facts(list(ours)))
+    check_same_classes(facts([f"{name}, Something else" for name in ours]), facts(list(ours)))
+    check_same_classes(facts(["wall", "bed "]), facts(["wall", "bed"]))
+
+
+@pytest.mark.parametrize("stored", [facts(None, 999), facts(["road", "sky", "car"]), facts(["sky", "road"])])
+def test_other_classes_are_refused(stored):
+    with pytest.raises(UserError, match="evaluate on data with the same classes"):
+        check_same_classes(stored, facts(["road", "sky"]))
