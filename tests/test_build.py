@@ -121,9 +121,9 @@ def test_a_users_mistake_is_named(override, message):
         build_model(config)
 
 
-def test_a_programming_error_is_not_hidden_behind_a_users():
+def test_a_constructor_that_fails_is_named_with_the_way_to_its_traceback():
     config = resolve(config_of())
     config["head"] = {"_target_": "builtins.divmod"}
-    with pytest.raises(Exception, match="divmod") as error:
+    with pytest.raises(UserError, match=r"head cannot be built from its values: divmod.*HYDRA_FULL_ERROR=1") as error:
         build_model(config)
-    assert not isinstance(error.value, UserError)
+    assert error.value.__cause__ is not None
