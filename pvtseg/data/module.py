@@ -195,14 +195,17 @@ class DataModule(lightning.LightningDataModule):
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
             worker_init_fn=_one_thread,
+            generator=torch.Generator(),  # or each new iterator would draw from the generator that drops paths
         )
 
     def state_dict(self) -> dict[str, int]:
-        """How far into its epoch a run is: what a checkpoint needs to go on with the very next batch."""
-        done = self.trainer.fit_loop.epoch_loop.batch_progress.current.completed
-        return {"batches": done % (len(self._train_sampler) // self.batch_size)}
+        """How far a run has come: what a checkpoint needs to go on with the very next batch."""
+        done = self.trainer.fit_loop.epoch_loop.batch_progress.total.processed
+        epoch, batches = divmod(done, len(self._train_sampler) // self.batch_size)
+        return {"epoch": epoch, "batches": batches}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
+        self._train_sampler.epoch = state["epoch"]
         self._train_sampler.skip = state["batches"] * self.batch_size
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
