@@ -32,6 +32,9 @@ def run(job: Callable[[DictConfig], Any], config_name: str) -> None:
             raise
         print(f"error: {explain(error, config_name)}", file=sys.stderr)
         sys.exit(1)
+    finally:
+        if not wants_traceback:
+            del os.environ["HYDRA_FULL_ERROR"]
 
 
 def explain(error: Exception, config_name: str) -> str:

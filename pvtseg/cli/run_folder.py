@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
+
 from pvtseg.interfaces import UserError
 
 
 class RunFolder:
-    """checkpoints/last.ckpt and best.ckpt, model.safetensors, metrics.json, predictions/, and the loggers' folders.
+    """config.yaml, checkpoints/last.ckpt and best.ckpt, model.safetensors, metrics.json, predictions/, and the loggers' folders.
 
     Raises UserError when the folder already holds a run that is not being resumed, or when there is nothing to resume.
     """
@@ -25,6 +27,11 @@ class RunFolder:
             raise UserError(f"there is no checkpoint {resume} to resume from; give the path of a run's checkpoints/last.ckpt.")
         if self.last.exists() and (resume is None or not self.last.samefile(resume)):
             raise UserError(f"{path} already holds a run; go on with it by resume={self.last}, or choose another hydra.run.dir.")
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        """config.yaml: every key of the run, as it was composed."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)))
 
     def write_metrics(self, content: dict[str, Any]) -> None:
         """metrics.json, whole or not at all."""

@@ -69,6 +69,7 @@ def train(config: DictConfig) -> float:
             "a sweep (-m) runs its jobs one after another in one process; use trainer.devices=1, or a command for each run."
         )
     if trainer.is_global_zero:
+        folder.write_config(config)
         report.training_header(config, data, task, trainer, folder.path, weights)
 
     trainer.fit(task, data, ckpt_path=folder.resume)

@@ -55,6 +55,7 @@ class Task(LightningModule, ABC):
         for name, value in losses.items():
             self.log(f"train/{name}", value.detach())
         self.log("train/loss", total.detach(), prog_bar=True)
+        self.log("train/lr", max(group["lr"] for group in self.trainer.optimizers[0].param_groups))
         return total
 
     def validation_step(self, batch: Batch) -> Tensor:
