@@ -26,19 +26,20 @@ def start(model: "nn.Module", config: "Config") -> str:
     from pvtseg.checkpoints.reading import read_weights
     from pvtseg.load import load_initial, load_pretrained
 
-    given = [key for key in ("pretrained", "init", "resume") if config[key] is not None]
-    if len(given) > 1:
-        raise UserError(f"{' and '.join(given)} are given, and each says where the weights come from; keep one.")
-    if config["pretrained"] is not None:
-        return str(load_pretrained(model.backbone, config["pretrained"]))
-    if config["init"] is not None:
-        return str(load_initial(model, config["init"]))
-    if config["resume"] is not None:
+    if config["resume"] is not None:  # whatever that run once started from, a recipe's own weights included
         if "loops" not in read_weights(Path(config["resume"])).extras:
             raise UserError(
                 f"{config['resume']} holds weights but not the state of a run; resume from a run's last.ckpt, or use init=."
             )
         return f"as left in {config['resume']}"
+    if config["pretrained"] is not None and config["init"] is not None:
+        raise UserError(
+            "pretrained and init are given, and each says where the backbone's weights come from; keep one (the other: null)."
+        )
+    if config["pretrained"] is not None:
+        return str(load_pretrained(model.backbone, config["pretrained"]))
+    if config["init"] is not None:
+        return str(load_initial(model, config["init"]))
     return "random"
 
 
