@@ -123,6 +123,13 @@ def _one_thread(worker: int) -> None:
     cv2.setNumThreads(0)
 
 
+def _check_batch(num_images: int, batch_size: int) -> None:
+    if num_images < batch_size:
+        raise UserError(
+            f"{num_images} training images for a device do not fill a batch of {batch_size}; use data.batch_size={num_images} or less."
+        )
+
+
 class DataModule(lightning.LightningDataModule):
     """Training and validation data, the transforms between them and the model, and how they are loaded.
 
@@ -156,10 +163,7 @@ class DataModule(lightning.LightningDataModule):
         ):
             if value < least:
                 raise UserError(f"data.{option} is {value}; use {least} or more.")
-        if len(train) < batch_size:
-            raise UserError(
-                f"{len(train)} training images do not fill a batch of {batch_size}; use data.batch_size={len(train)} or less."
-            )
+        _check_batch(len(train), batch_size)
         self.name = name if root is None else f"{name} {root}"
         self.train = train
         self.val = val
@@ -179,6 +183,7 @@ class DataModule(lightning.LightningDataModule):
         return self._train_view[0, index]
 
     def train_dataloader(self) -> DataLoader:
+        _check_batch(len(self._train_sampler), self.batch_size)  # this process's share may be smaller than one batch
         return self._loader(self._train_view, self._train_sampler, self.batch_size, drop_last=True)
 
     def val_dataloader(self) -> DataLoader:
