@@ -126,7 +126,8 @@ def _one_thread(worker: int) -> None:
 def _check_batch(num_images: int, batch_size: int) -> None:
     if num_images < batch_size:
         raise UserError(
-            f"{num_images} training images for a device do not fill a batch of {batch_size}; use data.batch_size={num_images} or less."
+            f"{num_images} training images for a device do not fill a batch of {batch_size}; "
+            f"use data.batch_size={num_images} or less."
         )
 
 
