@@ -13,12 +13,13 @@ def averaging_matrix(length: int, cells: int) -> Tensor:
     Cell i covers floor(i * length / cells) up to, not including, ceil((i + 1) * length / cells), the rule of
     `torch.nn.AdaptiveAvgPool2d`; neighbouring cells overlap where the length is no multiple.
     """
-    position = torch.arange(length)
-    cell = torch.arange(cells)[:, None]
-    first = cell * length // cells
-    last = ((cell + 1) * length + cells - 1) // cells
-    inside = (position >= first) & (position < last)
-    return inside / (last - first)
+    with torch.inference_mode(False):  # it is kept, and training will want it after a look in inference mode
+        position = torch.arange(length, device="cpu")
+        cell = torch.arange(cells, device="cpu")[:, None]
+        first = cell * length // cells
+        last = ((cell + 1) * length + cells - 1) // cells
+        inside = (position >= first) & (position < last)
+        return inside / (last - first)
 
 
 def average_pool(tokens: Tensor, cells: int) -> Tensor:
