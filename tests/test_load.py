@@ -6,7 +6,8 @@ import torch
 from pvtseg.backbones.pvt_v2 import mit_b0, pvt_v2_b0, pvt_v2_b1
 from pvtseg.build import build_model
 from pvtseg.checkpoints.convert import official
-from pvtseg.checkpoints.files import CONFIG_KEY, read_model
+from pvtseg.checkpoints.files import CONFIG_KEY, unpack
+from pvtseg.checkpoints.reading import read_weights
 from pvtseg.heads.glpn import GLPNHead
 from pvtseg.heads.linear import LinearHead
 from pvtseg.heads.segformer import SegFormerHead
@@ -69,7 +70,7 @@ def test_whoever_may_read_the_folder_may_read_the_weights(trained):
 
 
 def test_the_checkpoint_of_a_run_is_read_like_the_folder(trained):
-    config, state = read_model(trained / "model.safetensors")
+    config, state = unpack(read_weights(trained / "model.safetensors"))
     content = {CONFIG_KEY: config, "state_dict": {f"model.{name}": tensor for name, tensor in state.items()}, "global_step": 3}
     content["state_dict"]["loss.weight"] = torch.ones(3)
     torch.save(content, trained / "last.ckpt")

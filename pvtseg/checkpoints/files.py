@@ -8,8 +8,7 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from pvtseg.checkpoints.reading import State, Weights, read_weights
-from pvtseg.interfaces import UserError
+from pvtseg.checkpoints.reading import State, Weights
 
 CONFIG_KEY = "pvtseg"  # in a .ckpt, and in the metadata of a .safetensors
 
@@ -28,19 +27,6 @@ def write_tensors(path: Path, state: State, metadata: dict[str, str]) -> None:
     save_file(contiguous, partial, metadata={"format": "pt", **metadata})
     partial.chmod(mode)  # safetensors lets nobody but the owner read, whatever the umask says
     partial.replace(path)
-
-
-def read_model(path: Path) -> tuple[dict[str, Any], State]:
-    """(configuration, weights) of a .ckpt or .safetensors of ours, told apart by their content.
-
-    Raises UserError when the file is missing, damaged, or of another kind.
-    """
-    if not path.is_file():
-        raise UserError(f"there is no checkpoint {path}; give the path of a .ckpt or .safetensors file that a run wrote.")
-    weights = read_weights(path)
-    if not is_ours(weights):
-        raise UserError(f"{path} holds weights but not the configuration that made them; give a checkpoint that a run wrote.")
-    return unpack(weights)
 
 
 def is_ours(weights: Weights) -> bool:
