@@ -155,7 +155,6 @@ def test_a_list_that_is_none_is_refused(tmp_path, content, message):
 
 
 def test_the_labelled_frames_are_split_as_the_authors_did_and_edged_as_bts_does(tmp_path):
-    pytest.importorskip("h5py")
     data = LabelledNyuDepth(make_nyu_depth_labelled(tmp_path), range=INDOORS, part="train")
     assert len(data) == 2
     sample = data[0]
@@ -171,7 +170,6 @@ def test_the_labelled_frames_are_split_as_the_authors_did_and_edged_as_bts_does(
 
 
 def test_the_labelled_frames_can_be_read_in_other_processes(tmp_path, monkeypatch):
-    pytest.importorskip("h5py")
     monkeypatch.setattr("pvtseg.data.doctor.examination.PER_WORKER", 1)
     data = LabelledNyuDepth(make_nyu_depth_labelled(tmp_path), range=INDOORS, part="test")
     exams = list(examine_all(data, "val", INDOORS, num_workers=1))
