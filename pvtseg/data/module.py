@@ -15,17 +15,18 @@ from pvtseg.interfaces import Batch, Sample, Transform, UserError
 
 
 class TrainingView(Dataset):
-    """A data set seen through a random transform, seeded by (seed, epoch, index): runs repeat, workers and epochs differ."""
+    """A data set seen through a random transform, seeded by (seed, epoch, index, repeat): runs repeat, all else differs."""
 
     def __init__(self, samples: Dataset, transform: Transform, seed: int):
         self.samples = samples
         self.transform = transform
         self.seed = seed
 
-    def __getitem__(self, epoch_and_index: tuple[int, int]) -> dict[str, Any]:
-        epoch, index = epoch_and_index
+    def __getitem__(self, key: tuple[int, int, int]) -> dict[str, Any]:
+        epoch, index, repeat = key
         sample = self.samples[index]
-        self.transform.seed(int(np.random.SeedSequence([self.seed, epoch, index]).generate_state(1)[0]))
+        entropy = [self.seed, epoch, index, *([repeat] if repeat else [])]  # what is not repeated looks as it always has
+        self.transform.seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
         return self.transform(image=sample["image"], target=sample["target"])
 
 
@@ -42,15 +43,21 @@ class EvaluationView(Dataset):
 
 
 class TrainingSampler(Sampler):
-    """Yields (epoch, index) in an order that depends on the seed and the epoch alone, this process's share of it.
+    """Yields (epoch, index, repeat) in an order that depends on the seed and the epoch alone, this process's share of it.
 
     Every process gets equally many; the few that do not divide wait for another epoch's order. `skip` items are left out of
     the next epoch: those that a resumed run has already seen.
+
+    repeats: how often an image comes in an epoch, augmented differently each time. The epoch stays as long, with as many times
+    fewer images (https://arxiv.org/abs/1902.05509). As in DeiT, the repeats of an image are neighbours in the order, which is
+    dealt out to the processes in turn: as many processes as repeats get one each, a single process has all of them in one
+    batch. Over all processes, a step sees the same images whatever their number.
     """
 
-    def __init__(self, length: int, seed: int):
+    def __init__(self, length: int, seed: int, *, repeats: int = 1):
         self.length = length
         self.seed = seed
+        self.repeats = repeats
         self.epoch = 0
         self.skip = 0
 
@@ -58,12 +65,12 @@ class TrainingSampler(Sampler):
         """Called by Lightning before each epoch."""
         self.epoch = epoch
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
+    def __iter__(self) -> Iterator[tuple[int, int, int]]:
         rank, world = _rank_and_world()
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
-        share = order[rank : len(self) * world : world]
+        share = range(rank, len(self) * world, world)
         first, self.skip = self.skip, 0
-        return ((self.epoch, int(index)) for index in share[first:])
+        return ((self.epoch, int(order[place // self.repeats]), place % self.repeats) for place in share[first:])
 
     def __len__(self) -> int:
         return self.length // _rank_and_world()[1]
@@ -136,7 +143,8 @@ class DataModule(lightning.LightningDataModule):
 
     `name` and `root`, the folder that the files lie in, say in headers and results what this is. `train` and `val` are data sets
     of `Sample`s. Batches travel as uint8 and are normalised on the device. `batch_size` is
-    per device. `labels` or `depth` state the facts of the targets; here they serve whoever draws or prints them.
+    per device. `repeats` is that of the `TrainingSampler`.
+    `labels` or `depth` state the facts of the targets; here they serve whoever draws or prints them.
     """
 
     def __init__(
@@ -152,6 +160,7 @@ class DataModule(lightning.LightningDataModule):
         eval_batch_size: int,
         num_workers: int,
         seed: int,
+        repeats: int = 1,
         root: str | None = None,
         labels: Labels | None = None,
         depth: DepthRange | None = None,
@@ -161,6 +170,7 @@ class DataModule(lightning.LightningDataModule):
             ("batch_size", batch_size, 1),
             ("eval_batch_size", eval_batch_size, 1),
             ("num_workers", num_workers, 0),
+            ("repeats", repeats, 1),
         ):
             if value < least:
                 raise UserError(f"data.{option} is {value}; use {least} or more.")
@@ -176,12 +186,12 @@ class DataModule(lightning.LightningDataModule):
         self.num_workers = num_workers
         self._train_view = TrainingView(train, train_transform, seed)
         self._val_view = EvaluationView(val, eval_transform)
-        self._train_sampler = TrainingSampler(len(train), seed)
+        self._train_sampler = TrainingSampler(len(train), seed, repeats=repeats)
         self._val_sampler = EvaluationSampler(len(val))
 
     def train_item(self, index: int) -> dict[str, Any]:
         """One training image and its target, as they come out of the transform in the first epoch."""
-        return self._train_view[0, index]
+        return self._train_view[0, index, 0]
 
     def train_dataloader(self) -> DataLoader:
         _check_batch(len(self._train_sampler), self.batch_size)  # this process's share may be smaller than one batch

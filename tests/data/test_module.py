@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pvtseg.data.module import DataModule, EvaluationView, collate
+from pvtseg.data.module import DataModule, EvaluationView, TrainingSampler, collate
 from pvtseg.data.normalize import Normalize
 from pvtseg.interfaces import UserError
 
@@ -111,6 +111,49 @@ def test_processes_share_an_epoch_without_overlap(as_process):
     assert len(set().union(*shares)) == 18
 
 
+def keys_of(length: int, *, epoch: int = 0, **options) -> list[tuple[int, int, int]]:
+    sampler = TrainingSampler(length, seed=3, **options)
+    sampler.set_epoch(epoch)
+    return list(sampler)
+
+
+def test_what_is_not_repeated_comes_in_the_order_of_the_permutation():
+    expected = [(5, int(index), 0) for index in np.random.default_rng([3, 5]).permutation(11)]
+    assert keys_of(11, epoch=5) == expected
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 8])
+@pytest.mark.parametrize(("length", "repeats"), [(24, 3), (25, 3), (26, 4), (2, 3)])
+def test_repeats_are_dealt_out_to_the_processes_like_cards(as_process, length, repeats, world):
+    """The definition: every image of the shuffled set so many times in a row, dealt out in turn until the epoch is full."""
+    hands = [[] for _ in range(world)]
+    row = [(1, int(index), repeat) for index in np.random.default_rng([3, 1]).permutation(length) for repeat in range(repeats)]
+    for place in range(length // world * world):
+        hands[place % world].append(row[place])
+    for rank in range(world):
+        as_process(rank, world)
+        assert keys_of(length, epoch=1, repeats=repeats) == hands[rank]
+
+
+def test_three_processes_see_an_image_at_once_and_never_alike(as_process):
+    hands = []
+    for rank in range(3):
+        as_process(rank, 3)
+        hands.append(keys_of(30, repeats=3))
+    for together in zip(*hands, strict=True):
+        assert len({index for _, index, _ in together}) == 1
+        assert {repeat for _, _, repeat in together} == {0, 1, 2}
+    assert len({index for _, index, _ in hands[0]}) == 10
+
+
+def test_an_epoch_of_repeats_is_as_long_and_goes_on_where_it_stopped():
+    assert len(TrainingSampler(31, seed=3, repeats=3)) == len(keys_of(31, repeats=3)) == 31
+    resumed = TrainingSampler(31, seed=3, repeats=3)
+    resumed.skip = 7
+    assert [*resumed] == keys_of(31, repeats=3)[7:]
+    assert [*resumed] == keys_of(31, repeats=3)
+
+
 @pytest.mark.parametrize("length", [1, 5, 6])
 def test_evaluation_counts_each_image_once_over_all_processes(as_process, length):
     seen = []
@@ -148,6 +191,16 @@ def test_training_views_differ_between_epochs_seeds_and_images():
     assert len(common) > 4
     assert all(first[index] != next_epoch[index] != next_seed[index] for index in common)
     assert len({tuple(pixel) for pixel in first.values()}) == len(first)
+
+
+def test_every_repeat_of_an_image_is_augmented_anew_and_the_first_as_without_repeats():
+    batches = epoch_of(module_of(repeats=3), 0)
+    assert [batch["target"].unique().numel() for batch in batches] == [1, 1, 1]
+    for batch in batches:
+        pixels = [tuple(image[:, 0, 0].tolist()) for image in batch["image"]]
+        assert len(set(pixels)) == 3
+        alone = np.random.SeedSequence([0, 0, int(batch["target"][0, 0, 0])]).generate_state(1)[0]
+        assert pixels[0] == tuple(np.random.default_rng(int(alone)).integers(256, size=3))
 
 
 def test_workers_draw_what_the_main_process_draws():
@@ -220,7 +273,7 @@ def test_images_of_different_sizes_are_refused_with_the_option_to_set():
 # -- options -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("option", "value"), [("batch_size", 0), ("eval_batch_size", 0), ("num_workers", -1)])
+@pytest.mark.parametrize(("option", "value"), [("batch_size", 0), ("eval_batch_size", 0), ("num_workers", -1), ("repeats", 0)])
 def test_options_out_of_their_range_are_refused_by_name(option, value):
     with pytest.raises(UserError, match=rf"data\.{option} is {value}"):
         module_of(**{option: value})
