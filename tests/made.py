@@ -70,14 +70,50 @@ def make_nyu_depth_labelled(root: Path, *, train: int = 2, val: int = 3) -> Path
     return root
 
 
+def make_camvid(root: Path) -> Path:
+    """ROOT/images/{train,val} and ROOT/masks/{train,val}: grey masks of 11 classes, where 11 is void; one of them shows nothing else."""
+    for part, count in (("train", 3), ("val", 2)):
+        for number in range(count):
+            name = f"0016E5_{number:05d}"
+            mask = (np.arange(45 * 60) * 12 // (45 * 60)).reshape(45, 60).astype(np.uint8)
+            write(root / f"images/{part}/{name}.jpg", noise(number + 1000 * len(part), 45, 60))
+            write(root / f"masks/{part}/{name}.png", np.full_like(mask, 11) if number == 2 else mask)
+    return root
+
+
+def make_indoor_rgbd(root: Path) -> Path:
+    """ROOT/images/{train,val} and ROOT/depth/{train,val}: uint16 millimetres with holes; one map holds next to no reading."""
+    for part, count in (("train", 8), ("val", 3)):
+        for number in range(count):
+            depth = np.linspace(400, 10500, 90 * 121).reshape(90, 121).astype(np.uint16)
+            depth[20:40, 30:60] = 0
+            if number == 2:
+                depth[1:] = 65535
+            write(root / f"images/{part}/{number:06d}.jpg", noise(number + 1000 * len(part), 90, 121))
+            write(root / f"depth/{part}/{number:06d}.png", depth)
+    return root
+
+
+def make_digits(root: Path) -> Path:
+    """ROOT/{train,val}/DIGIT/NAME.png, grey, and of different sizes."""
+    for part, count in (("train", 2), ("val", 1)):
+        for digit in range(10):
+            for number in range(count):
+                seed = 1000 * len(part) + 10 * digit + number
+                write(root / part / f"{digit}/{number:04d}.png", noise(seed, 32 + digit % 2, 32)[..., 0])
+    return root
+
+
 def wnid(index: int) -> str:
     """A WordNet id; in sorted order they are the classes."""
     return f"n{1440764 + 37 * index:08d}"
 
 
 def jpeg(seed: int, *, height: int = 9, width: int = 12) -> bytes:
+    """An image file of ImageNet: of five seeds in a row one is grey, one CMYK, and one a PNG in spite of its name."""
     content = io.BytesIO()
-    Image.fromarray(noise(seed, height, width)).save(content, "JPEG")
+    image = Image.fromarray(noise(seed, height, width)).convert({1: "L", 2: "CMYK"}.get(seed % 5, "RGB"))
+    image.save(content, "PNG" if seed % 5 == 4 else "JPEG")
     return content.getvalue()
 
 
@@ -93,8 +129,11 @@ def make_imagenet(root: Path, *, num_classes: int = 1000, images: int = 1) -> Pa
     return root
 
 
-def make_imagenet_archives(root: Path, *, num_classes: int = 3, images: int = 2) -> Path:
-    """The original archives: one of one archive per class, one of validation images, and the kit that numbers classes its way."""
+def make_imagenet_archives(root: Path, *, num_classes: int = 3, images: int = 2, val: int | None = None) -> Path:
+    """The original archives: one of one archive per class, one of validation images, and the kit that numbers classes its way.
+
+    val: how many validation images, of the first classes; one of each class by default.
+    """
     from scipy.io import savemat
 
     root.mkdir(parents=True, exist_ok=True)
@@ -106,9 +145,10 @@ def make_imagenet_archives(root: Path, *, num_classes: int = 3, images: int = 2)
                     add(archive, f"{wnid(index)}_{number}.JPEG", jpeg(index * images + number))
             add(train, f"{wnid(index)}.tar", inner.getvalue())
     numbers = [num_classes - index for index in range(num_classes)]  # the kit counts from 1, here backwards
-    with tarfile.open(root / "ILSVRC2012_img_val.tar", "w") as val:
-        for index in range(num_classes):
-            add(val, f"ILSVRC2012_val_{index + 1:08d}.JPEG", jpeg(5000 + index))
+    num_images = num_classes if val is None else val
+    with tarfile.open(root / "ILSVRC2012_img_val.tar", "w") as archive:
+        for index in range(num_images):
+            add(archive, f"ILSVRC2012_val_{index + 1:08d}.JPEG", jpeg(5000 + index))
     synsets = [(number, wnid(index), "a word", 0) for index, number in enumerate(numbers)]
     synsets.append((num_classes + 1, "n00001740", "entity", num_classes))  # a class of classes, as the real one has
     kinds = [("ILSVRC2012_ID", object), ("WNID", object), ("words", object), ("num_children", object)]
@@ -116,7 +156,7 @@ def make_imagenet_archives(root: Path, *, num_classes: int = 3, images: int = 2)
     savemat(meta, {"synsets": np.array(synsets, dtype=kinds)[:, None]})
     with tarfile.open(root / "ILSVRC2012_devkit_t12.tar.gz", "w:gz") as kit:
         add(kit, "ILSVRC2012_devkit_t12/data/meta.mat", meta.getvalue())
-        truth = "".join(f"{number}\n" for number in numbers)
+        truth = "".join(f"{number}\n" for number in numbers[:num_images])
         add(kit, "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt", truth.encode())
     return root
 

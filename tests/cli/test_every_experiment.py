@@ -1,0 +1,73 @@
+"""`python train.py experiment=NAME` for every NAME, from start to end: two steps and an evaluation on a tiny copy of its data."""
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from made import make_ade20k, make_camvid, make_digits, make_imagenet_archives, make_indoor_rgbd, make_nyu_depth
+from PIL import Image
+
+from pvtseg.backbones.pvt_v2 import variants
+from pvtseg.config import config_dir
+from pvtseg.tasks import Segmentation
+
+EXPERIMENTS = sorted(path.stem for path in (config_dir() / "experiment").glob("[!_]*.yaml"))
+
+# What makes a run small, and nothing else: head, loss, transforms, schedule, optimiser, inference and metrics are the recipe's.
+SHORT = ["trainer.max_steps=2", "trainer.val_check_interval=2", "trainer.log_every_n_steps=1"]
+ALONE = ["pretrained=null", "trainer.accelerator=cpu", "data.num_workers=0"]
+SMALL = {
+    "ade20k": [
+        "total_batch=4", "data.batch_size=2", "data.train_transform.size=[64,64]",
+        "data.train_transform.base_size=[256,64]", "data.eval_transform.base_size=[256,64]",
+    ],
+    "nyu_depth": ["total_batch=2", "data.batch_size=1", "data.train_transform.size=[64,96]"],
+    "imagenet": ["total_batch=8", "data.batch_size=4", "data.train_transform.size=[32,32]", "data.eval_transform.size=[32,32]"],
+    "camvid": ["data.batch_size=2"],
+    "indoor_rgbd": [],
+    "digits": ["data.batch_size=10"],
+}  # fmt: skip
+METRICS = {"segmentation": "mIoU", "depth": "delta1", "classification": "top1"}
+
+
+def data_of(experiment: str) -> str:
+    return next(name for name in SMALL if experiment.endswith(name))
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory) -> dict[str, str]:
+    """The override that leads to each data set."""
+    folder = tmp_path_factory.mktemp("data")
+    make_ade20k(folder / "ADEChallengeData2016")
+    make_nyu_depth(folder / "nyu_depth_v2", train=2, val=1)
+    make_imagenet_archives(folder / "imagenet", num_classes=1000, images=1, val=10)
+    published = dict.fromkeys(("ade20k", "nyu_depth", "imagenet"), f"paths.data={folder}")
+    own = {"camvid": make_camvid, "indoor_rgbd": make_indoor_rgbd, "digits": make_digits}
+    return published | {name: f"data.root={make(folder / name)}" for name, make in own.items()}
+
+
+@pytest.fixture
+def shallow(monkeypatch):
+    """One block in each stage of the larger encoders, which alone would take minutes; tests/test_configs.py builds them whole."""
+    for name in ("b2", "b3", "b4", "b5"):
+        monkeypatch.setitem(variants.SIZES, name, variants.SIZES[name]._replace(depths=(1, 1, 1, 1)))
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.usefixtures("shallow")
+def test_every_experiment_trains_and_is_evaluated(command, roots, tmp_path, experiment):
+    data = data_of(experiment)
+    outcome = command(
+        "train", f"experiment={experiment}", roots[data], *SMALL[data], *SHORT, *ALONE, f"hydra.run.dir={tmp_path}"
+    )
+    assert outcome.status == 0, outcome.errors
+    assert torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 2
+
+    content = json.loads((tmp_path / "metrics.json").read_text())
+    assert 0 <= content["metrics"][METRICS[content["task"]]] <= 1
+    assert content["protocol"]["inference"]
+    assert content["protocol"]["images"] > 0
+    assert len(content["protocol"]) > 2  # how it was measured, too
