@@ -21,6 +21,7 @@ NEAR_TO_FAR = np.array(
     ],
     dtype=np.float32,
 )
+NO_READING = (128, 128, 128)
 GAP = 4
 
 
@@ -29,8 +30,8 @@ class Painter(Protocol):
 
     def __call__(self, answer: np.ndarray, image: np.ndarray) -> np.ndarray: ...
 
-    def legend(self) -> list[tuple[str, tuple[int, int, int]]]:
-        """What colours mean, for the foot of a sheet: (name, colour)."""
+    def legend(self, answers: Sequence[np.ndarray] | None = None) -> list[tuple[str, tuple[int, int, int]]]:
+        """What colours mean, for the foot of a sheet: (name, colour). Of classes, those that the answers show, where given."""
 
 
 class LabelPainter:
@@ -47,8 +48,10 @@ class LabelPainter:
         overlay = self.opacity * colours + (1 - self.opacity) * image
         return np.where(known[..., None], overlay, image).astype(np.uint8)
 
-    def legend(self) -> list[tuple[str, tuple[int, int, int]]]:
-        return [(name, tuple(colour)) for name, colour in zip(self.names, self._palette.astype(int).tolist(), strict=True)]
+    def legend(self, answers: Sequence[np.ndarray] | None = None) -> list[tuple[str, tuple[int, int, int]]]:
+        shown = range(len(self.names)) if answers is None else set().union(*(np.unique(answer).tolist() for answer in answers))
+        entries = zip(self.names, self._palette.astype(int).tolist(), strict=True)
+        return [(name, tuple(colour)) for index, (name, colour) in enumerate(entries) if index in shown]
 
 
 class DepthPainter:
@@ -61,11 +64,12 @@ class DepthPainter:
     def __call__(self, answer: np.ndarray, image: np.ndarray) -> np.ndarray:  # noqa: ARG002 (depth needs no image)
         metres = answer.reshape(answer.shape[-2:])
         colours = self._colours(metres)
-        return np.where((metres > 0)[..., None], colours, 128).astype(np.uint8)
+        return np.where((metres > 0)[..., None], colours, NO_READING).astype(np.uint8)
 
-    def legend(self) -> list[tuple[str, tuple[int, int, int]]]:
+    def legend(self, answers: Sequence[np.ndarray] | None = None) -> list[tuple[str, tuple[int, int, int]]]:  # noqa: ARG002
         metres = np.linspace(self.min_depth, self.max_depth, 6)
-        return [(f"{value:.1f} m", tuple(int(c) for c in self._colours(value))) for value in metres]
+        scale = [(f"{value:.1f} m", tuple(int(c) for c in self._colours(value))) for value in metres]
+        return [*scale, ("no reading", NO_READING)]
 
     def _colours(self, metres: np.ndarray) -> np.ndarray:
         position = np.clip((metres - self.min_depth) / (self.max_depth - self.min_depth), 0, 1) * (len(NEAR_TO_FAR) - 1)
@@ -89,7 +93,7 @@ class ClassPainter:
         draw.text((3, 3), name, fill=(255, 255, 255), font=_font())
         return np.asarray(picture)
 
-    def legend(self) -> list[tuple[str, tuple[int, int, int]]]:
+    def legend(self, answers: Sequence[np.ndarray] | None = None) -> list[tuple[str, tuple[int, int, int]]]:  # noqa: ARG002
         return []
 
 

@@ -27,6 +27,13 @@ def test_the_legend_names_every_colour():
     assert LabelPainter(["a", "b"], [RED, BLUE]).legend() == [("a", RED), ("b", BLUE)]
 
 
+def test_the_legend_of_a_sheet_names_what_the_sheet_shows():
+    painter = LabelPainter(["a", "b", "c"], [RED, BLUE, RED])
+    answers = [np.array([[1, 255]]), np.array([[2, -1]])]
+    assert painter.legend(answers) == [("b", BLUE), ("c", RED)]
+    assert DepthPainter(1, 6).legend()[-1] == ("no reading", (128, 128, 128))
+
+
 def test_near_is_bright_far_is_dark_and_no_reading_is_grey():
     depth = np.linspace(0.5, 10, 20 * 30, dtype=np.float32).reshape(1, 20, 30)
     depth[0, -1, -1] = 0

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+import yaml
 
 from pvtseg.interfaces import UserError
 
@@ -31,7 +31,7 @@ class RunFolder:
     def write_config(self, config: dict[str, Any]) -> None:
         """config.yaml: every key of the run, as it was composed."""
         self.path.mkdir(parents=True, exist_ok=True)
-        (self.path / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)))
+        (self.path / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
 
     def write_metrics(self, content: dict[str, Any]) -> None:
         """metrics.json, whole or not at all."""

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from pvtseg.cli.app import run
@@ -58,7 +59,10 @@ def verify(config: DictConfig) -> None:
     weights = class_weights(parts["train"], labels) if labels is not None and any(parts["train"].class_pixels) else None
     if weights is not None:
         written.append(_write_weights(weights, folder if root is None else Path(root).expanduser() / ".pvtseg"))
-    written += _draw(samples, build_painter(config), folder / "sheet.png")
+    nearest, farthest = parts["train"].nearest, parts["train"].farthest
+    if nearest < farthest:  # there are depths: in the colours of what was seen, not of what could be
+        config.painter.min_depth, config.painter.max_depth = nearest, farthest
+    written += _draw(samples, build_painter(config), "label" if labels else "depth", folder / "sheet.png")
     content = {
         "data": config.data.name if root is None else f"{config.data.name} {root}",
         "parts": {name: part.facts() for name, part in parts.items()},
@@ -112,21 +116,24 @@ def _look(config: DictConfig, truth: "Labels | DepthRange") -> tuple[dict[str, "
     return parts, samples
 
 
-def _draw(samples: dict[str, "Dataset"], painter: Any, file: Path) -> list[Path]:
-    """A sheet of training images with their labels; of those that can be read."""
+def _draw(samples: dict[str, "Dataset"], painter: Any, title: str, file: Path) -> list[Path]:
+    """A sheet of training images with their labels, drawn at random and always the same; of those that can be read."""
     from pvtseg.drawing import sheet
 
     train = samples.get("train") or samples.get("val") or []
-    rows = []
-    for index in range(0, len(train), max(len(train) // ON_SHEET, 1)):
+    rows, targets = [], []
+    for index in np.random.default_rng(0).permutation(len(train)).tolist():
+        if len(rows) == ON_SHEET:
+            break
         try:
             sample = train[index]
             rows.append([sample["image"], painter(sample["target"], sample["image"])])
         except Exception:  # the report says what is wrong with it
             continue
+        targets.append(sample["target"])
     if not rows:
         return []
-    sheet(rows[:ON_SHEET], ["image", "label"], painter.legend()).save(file)
+    sheet(rows, ["image", title], painter.legend(targets)).save(file)
     return [file]
 
 

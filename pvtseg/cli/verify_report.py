@@ -27,6 +27,10 @@ def facts(content: dict[str, Any]) -> None:
         if any(key in part for part in parts.values()):
             table.add_row(title, *(text(part[key]) if key in part else "" for part in parts.values()))
     console.print(table)
+    for name, part in parts.items():
+        if part["examined"] < part["images"]:
+            seen = f"{part['examined']:,} of the {part['images']:,} images of {name}"
+            console.print(f"looked at {seen} only; verify.limit=null looks at all of them")
 
 
 def classes(weights: dict[str, Any] | None) -> None:

@@ -11,11 +11,12 @@ from made import make_ade20k, make_imagenet, make_nyu_depth, noise, write
 from PIL import Image
 
 from pvtseg.cli import verify as command
-from pvtseg.cli.verify import verify
+from pvtseg.cli.verify import ON_SHEET, _draw, verify
 from pvtseg.config import config_dir
 from pvtseg.data.doctor import Expected, Part, class_weights, diagnose, examine_all
 from pvtseg.data.doctor.findings import KINDS
 from pvtseg.data.labels import Labels
+from pvtseg.drawing import ClassPainter
 from pvtseg.interfaces import UserError
 
 CLASSES = ["ground", "sky", "sea"]
@@ -242,6 +243,39 @@ def test_the_weights_are_written_where_the_loss_looks_for_them(stripes):
     np.testing.assert_allclose(content["frequency"], [288 / labelled, 192 / labelled, 144 / labelled])
     local = np.array([288 / labelled, 192 / labelled, 144 / (3 * 144)])
     np.testing.assert_allclose(content["weights"], np.median(local) / local)
+
+
+def test_a_look_at_a_part_of_the_images_says_so(stripes, capsys):
+    report, error = segmentation(stripes, "verify.limit=3")
+    assert error is None
+    assert (report["parts"]["train"]["images"], report["parts"]["train"]["examined"]) == (4, 3)
+    output = capsys.readouterr().out
+    assert "looked at 3 of the 4 images of train only; verify.limit=null looks at all of them" in output
+    assert "images of val only" not in output
+
+
+def test_rooms_that_have_to_be_drawn_are_not_all_looked_at():
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        assert compose("verify", ["data=scenes"]).verify.limit == 2048
+        assert compose("verify", ["data=scenes", "verify.limit=null"]).verify.limit is None
+        assert compose("verify", ["data=ade20k"]).verify.limit is None
+
+
+def test_a_sheet_shows_every_kind_of_an_ordered_data_set(tmp_path):
+    """Every so-manieth room would be of two kinds only, as the kinds take turns."""
+
+    class Turns:
+        def __len__(self):
+            return 16384
+
+        def __getitem__(self, index):
+            seen.append(index % 6)
+            return {"image": noise(index, 8, 8), "target": index % 6}
+
+    seen = []
+    _draw({"train": Turns()}, ClassPainter("abcdef"), "label", tmp_path / "sheet.png")
+    assert set(seen) == set(range(6))
+    assert len(seen) == ON_SHEET
 
 
 def test_a_sheet_shows_what_could_be_read(stripes):
