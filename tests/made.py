@@ -71,7 +71,7 @@ def make_nyu_depth_labelled(root: Path, *, train: int = 2, val: int = 3) -> Path
 
 
 def make_camvid(root: Path) -> Path:
-    """ROOT/images/{train,val} and ROOT/masks/{train,val}: grey masks of 11 classes, where 11 is void; one of them shows nothing else."""
+    """ROOT/images/{train,val} and ROOT/masks/{train,val}: grey masks of 11 classes and of void, 11; one is all void."""
     for part, count in (("train", 3), ("val", 2)):
         for number in range(count):
             name = f"0016E5_{number:05d}"

@@ -3,12 +3,10 @@
 import csv
 import json
 import math
-from pathlib import Path
 
 import pytest
 import torch
 from made import make_ade20k, make_camvid, make_digits, make_imagenet_archives, make_indoor_rgbd, make_nyu_depth
-from PIL import Image
 
 from pvtseg.backbones.pvt_v2 import variants
 from pvtseg.config import config_dir
@@ -31,6 +29,12 @@ SMALL = {
     "digits": ["data.batch_size=10"],
 }  # fmt: skip
 METRICS = {"segmentation": "mIoU", "depth": "delta1", "classification": "top1"}
+PROTOCOL = {
+    "segmentation": {"mIoU", "ignore_index", "absent_classes"},
+    "depth": {"average", "valid", "min_depth", "max_depth", "crop", "clamp"},
+    "classification": {"top1", "top5"},
+}
+NUM_VAL = {"ade20k": 3, "nyu_depth": 1, "imagenet": 10, "camvid": 2, "indoor_rgbd": 3, "digits": 10}
 
 
 def data_of(experiment: str) -> str:
@@ -50,24 +54,45 @@ def roots(tmp_path_factory) -> dict[str, str]:
 
 
 @pytest.fixture
-def shallow(monkeypatch):
-    """One block in each stage of the larger encoders, which alone would take minutes; tests/test_configs.py builds them whole."""
-    for name in ("b2", "b3", "b4", "b5"):
-        monkeypatch.setitem(variants.SIZES, name, variants.SIZES[name]._replace(depths=(1, 1, 1, 1)))
+def small_encoders(monkeypatch):
+    """Every size in the channels and blocks of B0: the others would take minutes. tests/test_configs.py builds them whole."""
+    for name in variants.SIZES:
+        monkeypatch.setitem(variants.SIZES, name, variants.SIZES["b0"])
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-@pytest.mark.usefixtures("shallow")
+@pytest.mark.usefixtures("small_encoders")
 def test_every_experiment_trains_and_is_evaluated(command, roots, tmp_path, experiment):
     data = data_of(experiment)
-    outcome = command(
-        "train", f"experiment={experiment}", roots[data], *SMALL[data], *SHORT, *ALONE, f"hydra.run.dir={tmp_path}"
-    )
+    run = f"hydra.run.dir={tmp_path}"
+    outcome = command("train", f"experiment={experiment}", roots[data], *SMALL[data], *SHORT, *ALONE, run)
     assert outcome.status == 0, outcome.errors
+
     assert torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 2
+    (log,) = tmp_path.rglob("metrics.csv")
+    losses = {int(row["step"]): float(row["train/loss"]) for row in csv.DictReader(log.open()) if row["train/loss"]}
+    assert losses.keys() == {0, 1}
+    assert all(math.isfinite(loss) and loss > 0 for loss in losses.values())
 
     content = json.loads((tmp_path / "metrics.json").read_text())
     assert 0 <= content["metrics"][METRICS[content["task"]]] <= 1
-    assert content["protocol"]["inference"]
-    assert content["protocol"]["images"] > 0
-    assert len(content["protocol"]) > 2  # how it was measured, too
+    assert content["protocol"]["inference"] == "whole image"
+    assert content["protocol"]["images"] == NUM_VAL[data]
+    assert content["protocol"].keys() >= PROTOCOL[content["task"]]
+
+
+def test_a_recipe_answers_at_the_size_of_each_image(command, roots, tmp_path, monkeypatch):
+    """Whatever size the model sees: here multiples of 32 whose shorter side is 64."""
+    seen = []
+
+    def spy(task: Segmentation, batch: dict) -> torch.Tensor:
+        prediction = predict(task, batch)
+        seen.append((tuple(batch["image"].shape[-2:]), tuple(prediction.shape[-2:])))
+        return prediction
+
+    predict = Segmentation.predict
+    monkeypatch.setattr(Segmentation, "predict", spy)
+    experiment = ["experiment=segformer_b0_ade20k", roots["ade20k"], *SMALL["ade20k"], *SHORT, *ALONE]
+    outcome = command("train", *experiment, f"hydra.run.dir={tmp_path}")
+    assert outcome.status == 0, outcome.errors
+    assert seen[-3:] == [((64, 96), (48, 64)), ((128, 64), (70, 41)), ((64, 96), (48, 64))]
