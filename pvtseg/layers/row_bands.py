@@ -34,9 +34,11 @@ def in_row_bands(
     (https://arxiv.org/abs/1604.06174). A GPU's allocator keeps its memory and a compiler cuts by itself: there, and under
     autocast, the function is called once.
     """
+    if not pays_in_bands(tokens):
+        return function(tokens)
     batch, height, width, _ = tokens.shape
     rows = max(BAND_BYTES // (width * bytes_per_token), 4 * halo)
-    if rows >= batch * height or not pays_in_bands(tokens):
+    if rows >= batch * height:
         return function(tokens)
     return _InRowBands.apply(function, list(_bands(batch, height, rows, halo)), scale, tokens, *parameters)
 
