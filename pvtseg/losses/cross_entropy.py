@@ -19,7 +19,6 @@ from pvtseg.interfaces import UserError
 from pvtseg.layers.upsampling import accurate_type, bands, channels_last
 from pvtseg.losses.pixels import check_range, labels_of
 
-
 OfBand = Callable[[Tensor, Tensor, Tensor, Tensor, float, bool], tuple[Tensor, Tensor | None]]
 
 
