@@ -26,7 +26,8 @@ Config = dict[str, Any]
 
 MODEL_KEYS = {"model", "backbone", "head", "auxiliary"}
 TASK_KEYS = {"task", "loss", "auxiliary_loss", "metrics", "inference", "optimizer", "schedule", "monitor", "painter", "predictor"}
-RUN_KEYS = {"trainer", "total_batch", "callbacks", "logger", "paths", "seed", "pretrained", "init", "resume", "checkpoint"}
+WEIGHTS_KEYS = {"pretrained", "init", "resume", "checkpoint"}
+RUN_KEYS = {"trainer", "compile", "total_batch", "callbacks", "logger", "paths", "seed"} | WEIGHTS_KEYS
 
 
 def resolve(config: DictConfig) -> Config:

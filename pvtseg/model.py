@@ -1,6 +1,7 @@
 """A backbone and a head, joined."""
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,11 @@ class ImageModel(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         return self.answer(image)
+
+    def compile(self, **options: Any) -> None:
+        """Compiles the parts, in place, with the options of `torch.compile`; names of parameters stay what they are."""
+        for part in self.children():
+            part.compile(**options)
 
 
 class DenseModel(ImageModel):

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from pvtseg.data.reading import read_image
 from pvtseg.interfaces import Inference, Transform, UserError
-from pvtseg.layers.upsampling import upsampled_argmax
+from pvtseg.layers.labelling import upsampled_argmax
 
 ImageLike = str | os.PathLike[str] | Image.Image | np.ndarray
 Size = tuple[int, int]

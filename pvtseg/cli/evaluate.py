@@ -39,6 +39,8 @@ def evaluate(config: DictConfig) -> float:
     config = resolve(config)
     check_same_classes(stored["data"], config["data"])
     task = build_task(config, model)
+    if config["compile"]:
+        task.compile()
     trainer = build_trainer(config)
     if trainer.is_global_zero:
         report.evaluation_header(config, data, task, trainer, checkpoint)

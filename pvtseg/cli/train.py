@@ -64,6 +64,8 @@ def train(config: DictConfig) -> float:
     model = build_model(config)
     weights = start(model, config)
     task = build_task(config, model)
+    if config["compile"]:
+        task.compile()
     trainer = build_trainer(config, CarryConfig(model.config), ExactResume())
     if HydraConfig.get().mode is RunMode.MULTIRUN and trainer.strategy.launcher is not None:
         raise UserError(

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from pvtseg.interfaces import Features
 from pvtseg.layers.resize import resize
+from pvtseg.layers.row_bands import in_row_bands
 
 
 class SelectiveFeatureFusion(nn.Module):
@@ -57,6 +58,14 @@ class GLPNHead(nn.Module):
         *finer, decoded = (project(maps) for project, maps in zip(self.project, features, strict=True))
         for skip, fuse in zip(reversed(finer), reversed(self.fuse), strict=True):
             decoded = fuse(skip, resize(decoded, skip.shape[-2:]))
-        decoded = self.upsample(self.upsample(decoded))
+        tokens = self.upsample(decoded).permute(0, 2, 3, 1)
+        bytes_per_token = 4 * tokens.shape[-1] * tokens.itemsize  # one at half the image's size is four at its own
+        parameters = list(self.estimate.parameters())
+        depth = in_row_bands(self._to_depth, tokens, parameters, halo=2, bytes_per_token=bytes_per_token, scale=2)
+        return depth.permute(0, 3, 1, 2)
+
+    def _to_depth(self, tokens: Tensor) -> Tensor:
+        """Tokens at half the image's size (B, H / 2, W / 2, channels) -> depth (B, H, W, 1)."""
+        depth = self.estimate(self.upsample(tokens.permute(0, 3, 1, 2)))
         # float32: in half precision the sigmoid of -18 is zero, and the loss takes its logarithm
-        return torch.sigmoid(self.estimate(decoded).float()) * self.max_depth
+        return torch.sigmoid(depth.permute(0, 2, 3, 1).float()) * self.max_depth

@@ -25,7 +25,7 @@ def averaging_matrix(length: int, cells: int) -> Tensor:
 def average_pool(tokens: Tensor, cells: int) -> Tensor:
     """Tokens (B, H, W, C) averaged into a grid of cells: (B, cells, cells, C), whatever H and W are."""
     batch, height, width, channels = tokens.shape
-    rows = averaging_matrix(height, cells).to(tokens)
-    columns = averaging_matrix(width, cells).to(tokens)
+    matrix = averaging_matrix.__wrapped__ if torch.compiler.is_compiling() else averaging_matrix  # a compiler keeps no cache
+    rows, columns = (matrix(length, cells).to(tokens) for length in (height, width))
     tokens = (rows @ tokens.reshape(batch, height, width * channels)).unflatten(2, (width, channels))
     return columns @ tokens  # (W', W) @ (B, H', W, C)

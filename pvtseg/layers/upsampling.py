@@ -1,9 +1,9 @@
 """Bilinear upsampling in bands of rows: the whole upsampled map never exists.
 
-Bilinear interpolation (https://en.wikipedia.org/wiki/Bilinear_interpolation) is separable: widen the rows of the coarse
-map, then mix neighbouring rows. So a band of the upsampled map needs only the few coarse rows around it, and mixing
-them is one small matrix product. Channels come last here, so that what follows at each pixel, a softmax or an argmax,
-reads memory in order.
+Bilinear interpolation (https://en.wikipedia.org/wiki/Bilinear_interpolation) is separable: mix neighbouring rows of the
+coarse map, then widen them. So a band of the upsampled map needs only the few coarse rows around it, and mixing them is
+one small matrix product. Channels come last here, so that what follows at each pixel, a softmax or a product, reads
+memory in order.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pvtseg.layers.resize import resize
 if TYPE_CHECKING:
     from torch import Tensor
 
-CPU_BAND_BYTES = 16 << 20  # smaller bands stay in the cache, larger ones wait less often for a core that is busy elsewhere
+CPU_BAND_BYTES = 4 << 20  # smaller bands stay in the cache, larger ones wait less often for a core that is busy elsewhere
 GPU_BAND_BYTES = 256 << 20  # few, large kernels
 
 
@@ -37,10 +37,9 @@ class Band(NamedTuple):
 
     def upsample(self, coarse: Tensor) -> Tensor:
         """The `sources` of the coarse map, (sources, w, C) -> these rows, (rows, width, C). Differentiable."""
-        num_channels = coarse.shape[-1]
-        coarse = coarse.transpose(1, 2).unsqueeze(2)  # (sources, C, 1, w): torch widens a batch of rows in parallel
-        wide = resize(coarse, (1, self.width)).squeeze(2).transpose(1, 2)  # (sources, width, C)
-        return (self.mixing @ wide.flatten(1)).view(-1, self.width, num_channels)
+        mixed = (self.mixing @ coarse.flatten(1)).unflatten(1, coarse.shape[1:])
+        mixed = mixed.transpose(1, 2).unsqueeze(2)  # (rows, C, 1, w): torch widens a batch of rows in parallel
+        return resize(mixed, (1, self.width)).squeeze(2).transpose(1, 2)
 
 
 def bands(coarse: Tensor, size: tuple[int, int]) -> Iterator[Band]:
@@ -52,7 +51,7 @@ def bands(coarse: Tensor, size: tuple[int, int]) -> Iterator[Band]:
     height, width = size
     budget = CPU_BAND_BYTES if coarse.device.type == "cpu" else GPU_BAND_BYTES
     dtype = accurate_type(coarse)
-    mixing = _interpolation_matrix(coarse_height, height, dtype)
+    mixing = interpolation_matrix(coarse_height, height, dtype)
     num_rows = max(budget // (width * num_channels * dtype.itemsize), 1)
     for start in range(0, height, num_rows):
         rows = slice(start, min(start + num_rows, height))
@@ -71,50 +70,7 @@ def channels_last(image_map: Tensor) -> Tensor:
     return image_map.permute(1, 2, 0).to(accurate_type(image_map)).contiguous()
 
 
-@torch.no_grad()
-def upsampled_argmax(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """The class of each pixel, after upsampling: logits (B, K, h, w) -> labels (B, height, width) int64.
-
-    What `F.interpolate(logits, size, mode="bilinear").argmax(dim=1)` gives, in bounded memory; of equal classes, the
-    lowest.
-    """
-    labels = torch.empty(len(logits), *size, dtype=torch.int64, device=logits.device)
-    with torch.autocast(logits.device.type, enabled=False):  # which would mix the rows in half precision
-        all_bands = list(bands(logits, size))
-        for image_logits, image_labels in zip(logits, labels, strict=True):
-            coarse = channels_last(image_logits)
-            image_labels[:], contested = _uncontested(coarse.argmax(dim=-1), size)
-            for band in all_bands:
-                here = contested[band.rows]
-                if here.any():
-                    image_labels[band.rows][here] = band.upsample(coarse[band.sources])[here].argmax(dim=-1)
-    return labels
-
-
-def _uncontested(coarse_labels: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Labels (height, width), and where they are contested, from the likeliest class of each coarse pixel, (h, w).
-
-    A pixel lies between four coarse pixels. Where one class leads in all four it leads in any mean of them, so that
-    most of an image needs no upsampling: only the pixels along the borders of regions are contested.
-    """
-    (top, bottom), (left, right) = (
-        _neighbours(length, new_length, coarse_labels.device)
-        for length, new_length in zip(coarse_labels.shape, size, strict=True)
-    )
-    wide = coarse_labels[:, left]
-    agreed = wide == coarse_labels[:, right]
-    labels = wide[top]
-    return labels, ~(agreed[top] & agreed[bottom] & (labels == wide[bottom]))
-
-
-def _neighbours(length: int, new_length: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The two coarse indices between which each of the `new_length` positions lies; the same one twice at the ends."""
-    ramp = torch.arange(length, dtype=torch.float64)
-    position = F.interpolate(ramp[None, None], size=new_length, mode="linear", align_corners=False)[0, 0]
-    return position.floor().long().to(device), position.ceil().long().to(device)
-
-
-def _interpolation_matrix(length: int, new_length: int, dtype: torch.dtype) -> Tensor:
+def interpolation_matrix(length: int, new_length: int, dtype: torch.dtype) -> Tensor:
     """(new_length, length): torch's own linear interpolation, as the matrix that it is."""
     identity = torch.eye(length, dtype=dtype)
     return F.interpolate(identity[None], size=new_length, mode="linear", align_corners=False)[0].T.contiguous()

@@ -7,7 +7,7 @@ never exists.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -18,6 +18,8 @@ from torch.nn import functional as F
 from pvtseg.interfaces import UserError
 from pvtseg.layers.upsampling import accurate_type, bands, channels_last
 from pvtseg.losses.pixels import check_range, labels_of
+
+OfBand = Callable[[Tensor, Tensor, Tensor, Tensor, float, bool], tuple[Tensor, Tensor | None]]
 
 
 class CrossEntropy(nn.Module):
@@ -56,8 +58,13 @@ class CrossEntropy(nn.Module):
         self.ignore_index = ignore_index
         self.label_smoothing = label_smoothing
         self.average = average
+        self._of_band = _loss_and_slope
         weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
         self.register_buffer("class_weights", weights, persistent=False)
+
+    def compile(self, **options: Any) -> None:
+        """Compiles, with the options of `torch.compile`, what is done at each pixel; the cutting into bands stays as it is."""
+        self._of_band = torch.compile(_loss_and_slope, **options)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         num_classes, dtype = logits.shape[1], accurate_type(logits)
@@ -73,7 +80,7 @@ class CrossEntropy(nn.Module):
         count = (weights[target] * valid).sum() if self.average == "valid" else weights.new_tensor(target.numel())
         share = valid / count.clamp_min(torch.finfo(dtype).tiny)  # of each pixel in the mean
         wants_gradient = torch.is_grad_enabled() and logits.requires_grad
-        return _UpsampledCrossEntropy.apply(logits, target, share, weights, self.label_smoothing, wants_gradient)
+        return _UpsampledCrossEntropy.apply(logits, target, share, weights, self.label_smoothing, wants_gradient, self._of_band)
 
 
 class _UpsampledCrossEntropy(torch.autograd.Function):
@@ -85,7 +92,14 @@ class _UpsampledCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, logits: Tensor, target: Tensor, share: Tensor, weights: Tensor, smoothing: float, wants_gradient: bool
+        ctx: Any,
+        logits: Tensor,
+        target: Tensor,
+        share: Tensor,
+        weights: Tensor,
+        smoothing: float,
+        wants_gradient: bool,
+        of_band: OfBand,
     ) -> Tensor:
         loss = weights.new_zeros(())
         if wants_gradient:  # kept in float32: a pixel's share of a million would vanish in half precision
@@ -100,7 +114,7 @@ class _UpsampledCrossEntropy(torch.autograd.Function):
                     with torch.enable_grad():
                         coarse = image[band.sources].requires_grad_()
                         fine = band.upsample(coarse)
-                    band_loss, slope = _loss_and_slope(
+                    band_loss, slope = of_band(
                         fine.detach(), target[i, band.rows], share[i, band.rows], weights, smoothing, wants_gradient
                     )
                     loss += band_loss
@@ -112,7 +126,7 @@ class _UpsampledCrossEntropy(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
-        return (gradient * upstream).to(ctx.logits_type).permute(0, 3, 1, 2), None, None, None, None, None
+        return (gradient * upstream).to(ctx.logits_type).permute(0, 3, 1, 2), *[None] * 6
 
 
 def _loss_and_slope(

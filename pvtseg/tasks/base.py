@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from torchmetrics import Metric
 
 from pvtseg.interfaces import Batch, Inference
+from pvtseg.losses.cross_entropy import CrossEntropy
 
 
 class Task(LightningModule, ABC):
@@ -48,6 +49,13 @@ class Task(LightningModule, ABC):
     @abstractmethod
     def predict(self, batch: Batch) -> Tensor:
         """The answer at `batch["size"]`, in the form that the metrics and the pictures take."""
+
+    def compile(self, **options: Any) -> None:
+        """Compiles the model's parts and, where the loss is cross-entropy, that, with the options of `torch.compile`."""
+        self.model.compile(**options)
+        for part in self.loss.modules():
+            if isinstance(part, CrossEntropy):
+                part.compile(**options)
 
     def training_step(self, batch: Batch) -> Tensor:
         losses = self.losses(batch)

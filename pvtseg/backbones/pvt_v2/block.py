@@ -5,6 +5,7 @@ from torch.nn import functional as F
 from torchvision.ops import StochasticDepth
 
 from pvtseg.backbones.pvt_v2.tokens import to_maps, to_tokens
+from pvtseg.layers.row_bands import in_row_bands
 
 
 class ConvFeedForward(nn.Module):
@@ -22,6 +23,10 @@ class ConvFeedForward(nn.Module):
         self.contract = nn.Linear(hidden, channels)
 
     def forward(self, tokens: Tensor) -> Tensor:
+        bytes_per_token = self.expand.out_features * tokens.itemsize
+        return in_row_bands(self._feed_forward, tokens, list(self.parameters()), halo=1, bytes_per_token=bytes_per_token)
+
+    def _feed_forward(self, tokens: Tensor) -> Tensor:
         hidden = self.activate(self.expand(tokens))
         hidden = to_tokens(self.depthwise(to_maps(hidden)))
         return self.contract(F.gelu(hidden))

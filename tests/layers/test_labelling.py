@@ -1,0 +1,62 @@
+"""Labels are the argmax of the interpolated scores, which are never made."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from pvtseg.layers import labelling
+from pvtseg.layers.labelling import upsampled_argmax
+
+SIZES = [
+    ((8, 8), (32, 32)),  # the usual quarter
+    ((7, 11), (29, 40)),  # no whole ratio
+    ((5, 6), (5, 6)),  # already there
+    ((9, 12), (4, 30)),  # fewer rows, more columns
+    ((1, 1), (6, 5)),
+    ((1, 9), (17, 1)),
+]
+
+
+@pytest.fixture(params=[1, 100, 10**9], ids=["a_pixel", "some_pixels", "all_pixels"])
+def chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labelling, "SCORES", request.param)
+
+
+def plain(logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+
+
+@pytest.mark.usefixtures("chunks")
+@pytest.mark.parametrize(("coarse_size", "size"), SIZES)
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_labels_are_the_argmax_of_the_interpolated_logits(coarse_size, size, memory_format):
+    logits = torch.randn(2, 7, *coarse_size, dtype=torch.float64).contiguous(memory_format=memory_format)
+    labels = upsampled_argmax(logits, size)
+    assert labels.dtype == torch.int64
+    assert torch.equal(labels, plain(logits, size).argmax(dim=1))
+
+
+def test_labels_are_right_where_regions_are_large():
+    """Most pixels are settled without upsampling; the rest, along the borders, must agree with them."""
+    scene = plain(torch.randn(2, 20, 3, 4, dtype=torch.float64), (24, 32))
+    assert torch.equal(upsampled_argmax(scene, (96, 130)), plain(scene, (96, 130)).argmax(dim=1))
+
+
+def test_a_class_that_leads_nowhere_can_win_in_between():
+    """Two neighbours disagree strongly, and the runner-up of both is the best of their mean."""
+    logits = torch.tensor([[9.0, 0.0], [0.0, 9.0], [6.0, 6.0]]).view(1, 3, 1, 2)
+    assert 2 in upsampled_argmax(logits, (1, 8))
+
+
+def test_of_equal_classes_the_lowest_wins():
+    assert (upsampled_argmax(torch.zeros(1, 4, 3, 3), (12, 12)) == 0).all()
+    logits = torch.randn(1, 1, 5, 5).repeat(1, 6, 1, 1)
+    assert (upsampled_argmax(logits, (20, 20)) == 0).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_upsampled_in_float32(dtype):
+    logits = torch.randn(1, 9, 8, 8).to(dtype)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        labels = upsampled_argmax(logits, (32, 32))
+    assert torch.equal(labels, upsampled_argmax(logits.float(), (32, 32)))
