@@ -1,16 +1,17 @@
 """One data module for all tasks: data sets in, normalised batches out."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Sequence
 from typing import Any
 
 import lightning
 import numpy as np
 import torch
-from torch import distributed
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pvtseg.data.labels import DepthRange, Labels
 from pvtseg.data.normalize import Normalize
+from pvtseg.data.sampling import EvaluationSampler, TrainingSampler
 from pvtseg.interfaces import Batch, Sample, Transform, UserError
 
 
@@ -42,63 +43,6 @@ class EvaluationView(Dataset):
         return {"image": self.transform(image=sample["image"])["image"], "target": sample["target"]}
 
 
-class TrainingSampler(Sampler):
-    """Yields (epoch, index, repeat) in an order that depends on the seed and the epoch alone, this process's share of it.
-
-    Every process gets equally many; the few that do not divide wait for another epoch's order. `skip` items are left out of
-    the next epoch: those that a resumed run has already seen.
-
-    repeats: how often an image comes in an epoch, augmented differently each time. The epoch stays as long, with as many times
-    fewer images (https://arxiv.org/abs/1902.05509). As in DeiT, the repeats of an image are neighbours in the order, which is
-    dealt out to the processes in turn: as many processes as repeats get one each, a single process has all of them in one
-    batch. Over all processes, a step sees the same images whatever their number.
-    """
-
-    def __init__(self, length: int, seed: int, *, repeats: int = 1):
-        self.length = length
-        self.seed = seed
-        self.repeats = repeats
-        self.epoch = 0
-        self.skip = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[tuple[int, int, int]]:
-        rank, world = _rank_and_world()
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
-        share = range(rank, len(self) * world, world)
-        first, self.skip = self.skip, 0
-        return ((self.epoch, int(order[place // self.repeats]), place % self.repeats) for place in share[first:])
-
-    def __len__(self) -> int:
-        return self.length // _rank_and_world()[1]
-
-
-class EvaluationSampler(Sampler):
-    """Yields this process's share of the indices, each exactly once over all processes, so that metrics count none twice."""
-
-    def __init__(self, length: int):
-        self.length = length
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._share())
-
-    def __len__(self) -> int:
-        return len(self._share())
-
-    def _share(self) -> range:
-        rank, world = _rank_and_world()
-        return range(rank, self.length, world)
-
-
-def _rank_and_world() -> tuple[int, int]:
-    if distributed.is_available() and distributed.is_initialized():
-        return distributed.get_rank(), distributed.get_world_size()
-    return 0, 1
-
-
 def collate(samples: Sequence[dict[str, Any]]) -> Batch:
     """Images (H, W, 3) uint8 and their targets, stacked. Images become channels-last (B, 3, H, W) without a second copy.
 
@@ -123,6 +67,13 @@ def _stack(arrays: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack(arrays)
 
 
+def usual_workers() -> int:
+    """How many processes should prepare a device's batches: its share of the cores, a quarter where the cores train too."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    devices = torch.cuda.device_count()
+    return min(max(cores // (devices or 4), 1), 16)
+
+
 def _one_thread(worker: int) -> None:
     """Workers are the parallelism; OpenCV's own threads would only fight them, and the training, for the cores."""
     import cv2
@@ -142,9 +93,9 @@ class DataModule(lightning.LightningDataModule):
     """Training and validation data, the transforms between them and the model, and how they are loaded.
 
     `name` and `root`, the folder that the files lie in, say in headers and results what this is. `train` and `val` are data sets
-    of `Sample`s. Batches travel as uint8 and are normalised on the device. `batch_size` is
-    per device. `repeats` is that of the `TrainingSampler`.
-    `labels` or `depth` state the facts of the targets; here they serve whoever draws or prints them.
+    of `Sample`s. Batches travel as uint8 and are normalised on the device. `batch_size` is per device. `num_workers` processes
+    per device prepare them; None for what the machine's cores allow. `repeats` is that of the `TrainingSampler`. `labels` or
+    `depth` state the facts of the targets; here they serve whoever draws or prints them.
     """
 
     def __init__(
@@ -158,7 +109,7 @@ class DataModule(lightning.LightningDataModule):
         normalize: Normalize,
         batch_size: int,
         eval_batch_size: int,
-        num_workers: int,
+        num_workers: int | None,
         seed: int,
         repeats: int = 1,
         root: str | None = None,
@@ -166,6 +117,7 @@ class DataModule(lightning.LightningDataModule):
         depth: DepthRange | None = None,
     ):
         super().__init__()
+        num_workers = usual_workers() if num_workers is None else num_workers
         for option, value, least in (
             ("batch_size", batch_size, 1),
             ("eval_batch_size", eval_batch_size, 1),

@@ -1,11 +1,14 @@
 """Data sets in, normalised batches out: orders, shares, views and what is refused."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
 
-from pvtseg.data.module import DataModule, EvaluationView, TrainingSampler, collate
+from pvtseg.data.module import DataModule, EvaluationView, collate, usual_workers
 from pvtseg.data.normalize import Normalize
+from pvtseg.data.sampling import TrainingSampler
 from pvtseg.interfaces import UserError
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -289,3 +292,14 @@ def test_a_batch_larger_than_a_processs_share_is_refused(as_process):
     module = module_of(batch_size=6)
     with pytest.raises(UserError, match=r"batch_size"):
         module.train_dataloader()
+
+
+@pytest.mark.parametrize(
+    ("cores", "devices", "workers"),
+    [(1, 0, 1), (2, 0, 1), (32, 0, 8), (2, 1, 2), (16, 1, 16), (64, 1, 16), (64, 8, 8)],
+)
+def test_the_usual_number_of_workers_is_a_devices_share_of_the_cores(monkeypatch, cores, devices, workers):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(cores), raising=False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: devices)
+    assert usual_workers() == workers
+    assert module_of(num_workers=None).num_workers == workers
