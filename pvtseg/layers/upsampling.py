@@ -8,7 +8,7 @@ reads memory in order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -72,23 +72,37 @@ def channels_last(image_map: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def upsampled_argmax(logits: Tensor, size: tuple[int, int]) -> Tensor:
+def upsampled_argmax(answers: Tensor | Sequence[Tensor], size: tuple[int, int]) -> Tensor:
     """The class of each pixel, after upsampling: logits (B, K, h, w) -> labels (B, height, width) int64.
 
     What `F.interpolate(logits, size, mode="bilinear").argmax(dim=1)` gives, in bounded memory; of equal classes, the
-    lowest.
+    lowest. Of several answers, each at its own resolution, the class of the largest mean probability: each is upsampled,
+    then comes the softmax, then the mean.
     """
-    labels = torch.empty(len(logits), *size, dtype=torch.int64, device=logits.device)
-    with torch.autocast(logits.device.type, enabled=False):  # which would mix the rows in half precision
-        all_bands = list(bands(logits, size))
-        for image_logits, image_labels in zip(logits, labels, strict=True):
-            coarse = channels_last(image_logits)
-            image_labels[:], contested = _uncontested(coarse.argmax(dim=-1), size)
-            for band in all_bands:
-                here = contested[band.rows]
+    answers = [answers] if isinstance(answers, torch.Tensor) else answers
+    labels = torch.empty(len(answers[0]), *size, dtype=torch.int64, device=answers[0].device)
+    with torch.autocast(labels.device.type, enabled=False):  # which would mix the rows in half precision
+        all_bands = list(zip(*(bands(logits, size) for logits in answers), strict=True))  # the same rows of every answer
+        for image_labels, *image_answers in zip(labels, *answers, strict=True):
+            coarse = [channels_last(logits) for logits in image_answers]
+            image_labels[:], contested = _uncontested_in_all(coarse, size)
+            for same_rows in all_bands:
+                rows = same_rows[0].rows
+                here = contested[rows]
                 if here.any():
-                    image_labels[band.rows][here] = band.upsample(coarse[band.sources])[here].argmax(dim=-1)
+                    fine = (band.upsample(maps[band.sources])[here] for band, maps in zip(same_rows, coarse, strict=True))
+                    scores = next(fine) if len(answers) == 1 else sum(logits.softmax(dim=-1) for logits in fine)
+                    image_labels[rows][here] = scores.argmax(dim=-1)
     return labels
+
+
+def _uncontested_in_all(coarse: Sequence[Tensor], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """`_uncontested`, of several answers (h, w, K): a class that leads in each of them leads in their mean probability."""
+    labels, contested = _uncontested(coarse[0].argmax(dim=-1), size)
+    for maps in coarse[1:]:
+        others, contested_here = _uncontested(maps.argmax(dim=-1), size)
+        contested |= contested_here | (others != labels)
+    return labels, contested
 
 
 def _uncontested(coarse_labels: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

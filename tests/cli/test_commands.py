@@ -75,6 +75,18 @@ def test_an_evaluation_repeats_the_runs_numbers_to_the_digit(trained, command, t
     assert found["protocol"] == expected["protocol"]
 
 
+def test_an_evaluation_asks_in_another_way_by_one_override(trained, command, tmp_path):
+    folder, _ = trained("segmentation")
+    outcome = command(
+        "evaluate", f"checkpoint={folder}/model.safetensors", "inference=multi_scale_flip", "inference.ratios=[1.0,1.5]",
+        "inference.flip=false", f"hydra.run.dir={tmp_path}",
+    )  # fmt: skip
+    assert outcome.status == 0, outcome.errors
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    assert found["protocol"]["inference"] == "whole image, at ratios 1, 1.5, probabilities averaged at every pixel"
+    assert list((tmp_path / "predictions").iterdir())
+
+
 def test_an_evaluation_takes_other_data_of_the_same_kind(trained, command, tmp_path):
     folder, _ = trained("segmentation")
     outcome = command("evaluate", f"checkpoint={folder}/model.safetensors", "data.val.length=2", f"hydra.run.dir={tmp_path}")
