@@ -53,6 +53,7 @@ def test_metrics_json_holds_plain_numbers_under_the_names_of_the_contract(traine
     assert all(isinstance(value, (int, float)) for value in content["metrics"].values())
     ratios = names - {"abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog"}
     assert all(0 <= content["metrics"][name] <= 1 for name in ratios)
+    assert content["protocol"].items() >= {"image": "Original()", "inference": "whole image"}.items()
     if task == "segmentation":
         assert any(name.startswith("IoU/") for name in content["metrics"])
 

@@ -64,11 +64,11 @@ def photo(height, width):
     return cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
-def published(model, image, base_size, ratios, flip):
+def published(model, image, base_size, ratios, flip, *, full_size=False):
     """mmsegmentation's protocol, step by step, with OpenCV and torch alone: mean probabilities (K, H, W) of every pixel.
 
     Resize the original so that it fits into base_size * ratio, stretch each side up to a multiple of 32, normalise, ask, bring
-    the logits to the original's size, softmax, mirror back, mean.
+    the logits to the original's size (first to that of the resized image, where that is wanted), softmax, mirror back, mean.
     """
     height, width = image.shape[:2]
     long, short = base_size
@@ -82,6 +82,8 @@ def published(model, image, base_size, ratios, flip):
             seen = scaled[:, ::-1] if mirrored else scaled
             seen = (seen / np.float32(255) - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
             logits = model.answer(torch.from_numpy(seen.astype(np.float32)).permute(2, 0, 1)[None])
+            if full_size:
+                logits = F.interpolate(logits, size=aligned, mode="bilinear", align_corners=False)
             p = F.interpolate(logits, size=(height, width), mode="bilinear", align_corners=False).softmax(dim=1)
             means.append(p.flip(-1) if mirrored else p)
     return torch.stack(means).mean(dim=0)[0]
@@ -93,19 +95,19 @@ def assert_likeliest(labels, probabilities):
     assert (probabilities.max(dim=0).values - found).max() < 1e-5
 
 
-@pytest.mark.parametrize("flip", [True, False])
+@pytest.mark.parametrize(("flip", "full_size"), [(True, False), (False, False), (True, True)])
 @pytest.mark.parametrize(("height", "width"), [(97, 61), (50, 233), (130, 131)])
-def test_labels_are_those_of_the_published_protocol(segmenter, height, width, flip):
+def test_labels_are_those_of_the_published_protocol(segmenter, height, width, flip, full_size):
     image = photo(height, width)
     predictor = Predictor(
         segmenter,
         labels,
-        inference=MultiScaleFlip(Whole(), ratios=RATIOS, flip=flip),
+        inference=MultiScaleFlip(Whole(full_size=full_size), ratios=RATIOS, flip=flip),
         transform=MultiScale(KeepRatio((256, 64), align=32), RATIOS),
         normalize=NORMALIZE,
     )
     found = torch.from_numpy(predictor(image))
-    expected = published(segmenter, image, (256, 64), RATIOS, flip)
+    expected = published(segmenter, image, (256, 64), RATIOS, flip, full_size=full_size)
     assert_likeliest(found, expected)
     assert len(found.unique()) > 1
     assert not torch.equal(found, published(segmenter, image, (256, 64), [1.0], False).argmax(dim=0))
@@ -180,6 +182,7 @@ def test_a_range_that_is_none_is_refused(clip):
 
 
 def test_the_protocol_names_what_was_done():
+    assert Whole(full_size=True).protocol == "whole image, scores upsampled to it first"
     assert Flip(Whole()).protocol == "whole image, averaged with its mirror image"
     assert Flip(Whole(), clip=[0.001, 10], align_corners=True).protocol == (
         "whole image, averaged with its mirror image, each clipped to 0.001 .. 10, upsampled with align_corners"
