@@ -57,7 +57,8 @@ def build_eval_transform(config: Config | DictConfig) -> "Transform":
     """What an image goes through before the model sees it: the data's own transform, at the ratios that the inference has."""
     from pvtseg.data.transforms.evaluation import MultiScale
 
-    transform = _make(config["data"], "eval_transform")
+    key = "data.eval_transform"
+    transform = _make({key: config["data"]["eval_transform"]}, key)
     ratios = config["inference"].get("ratios")
     return transform if ratios is None else MultiScale(transform, ratios)
 
