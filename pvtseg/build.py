@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # these cost seconds to import, and the nodes' _target_ does 
     from pvtseg.data.labels import DepthRange, Labels
     from pvtseg.data.module import DataModule
     from pvtseg.drawing import Painter
+    from pvtseg.interfaces import Transform
     from pvtseg.tasks.base import Task
 
 Config = dict[str, Any]
@@ -46,11 +47,21 @@ def build_data(config: Config | DictConfig) -> "DataModule":
     """The data module. Facts about the classes that only the data set knows are written into the configuration."""
     if isinstance(config, DictConfig):
         OmegaConf.to_container(config.data, throw_on_missing=True)  # names a missing root itself, not the keys that use it
-    data = _make(config, "data")
+    data = _make(config, "data", eval_transform=build_eval_transform(config))
     if data.labels is not None:
         config["data"]["labels"] = {"_target_": "pvtseg.data.labels.Labels", **data.labels.as_dict()}
         _measure_class_weights(config.get("loss"), config["data"].get("root"), data.labels.names)
     return data
+
+
+def build_eval_transform(config: Config | DictConfig) -> "Transform":
+    """What an image goes through before the model sees it: the data's own transform, at the ratios that the inference has."""
+    from pvtseg.data.transforms.evaluation import MultiScale
+
+    key = "data.eval_transform"
+    transform = _make({key: config["data"]["eval_transform"]}, key)
+    ratios = config["inference"].get("ratios")
+    return transform if ratios is None else MultiScale(transform, ratios)
 
 
 def build_samples(config: DictConfig, part: str, **options: Any) -> "Dataset":

@@ -56,11 +56,12 @@ class Sample(TypedDict):
 class Batch(TypedDict):
     """What a task sees.
 
-    image (B, 3, H, W) float, normalised. target: class indices (B, H', W') int64, depth in metres (B, 1, H', W'), or class
-    indices (B,). size: the (height, width) at which the answer is wanted: H', W' of the target in evaluation.
+    image (B, 3, H, W) float, normalised; a list of those where an inference wants to see several scales. target: class
+    indices (B, H', W') int64, depth in metres (B, 1, H', W'), or class indices (B,). size: the (height, width) at which the
+    answer is wanted: H', W' of the target in evaluation.
     """
 
-    image: Tensor
+    image: Tensor | list[Tensor]
     target: Tensor
     size: tuple[int, int]
 
@@ -72,6 +73,10 @@ class Transform(Protocol):
 
 
 class Inference(Protocol):
-    """How a model is asked: the whole image at once, in windows, at several scales. Answers as `model.answer` does."""
+    """How a model is asked: the whole image at once, in windows, at several scales. Answers as `model.answer` does.
 
-    def __call__(self, model: Model, image: Tensor) -> Tensor: ...
+    One whose constructor takes `ratios` is given a list of images, at each of those scales. A list of answers stands for the mean
+    of their probabilities at each pixel.
+    """
+
+    def __call__(self, model: Model, image: Tensor | list[Tensor]) -> Tensor | list[Tensor]: ...

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.utils import instantiate
 
-from pvtseg.build import Config, build_backbone, build_model
+from pvtseg.build import Config, build_backbone, build_eval_transform, build_model
 from pvtseg.checkpoints import images
 from pvtseg.checkpoints.anatomy import Anatomy
 from pvtseg.checkpoints.checkpoint import Checkpoint, read_checkpoint
@@ -86,15 +86,12 @@ def load_predictor(source: str | Path, *, device: str = "cpu", **options: Any) -
     task = config["task"]["_target_"].rpartition(".")[2]
     if task not in answers:
         raise UserError(f"{source} answers the task {task}; a predictor knows {', '.join(answers)}. Use load_model.")
-    parts = {
-        "inference": config["inference"],
-        "transform": config["data"]["eval_transform"],
-        "normalize": config["data"]["normalize"],
-    }
     return predictor.Predictor(
         model,
         partial(answers[task], **config.get("predictor", {})),
-        **{name: instantiate(node, _convert_="all") for name, node in parts.items()},
+        inference=instantiate(config["inference"], _convert_="all"),
+        transform=build_eval_transform(config),
+        normalize=instantiate(config["data"]["normalize"], _convert_="all"),
     ).to(device)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from pvtseg.layers.labelling import upsampled_argmax
 
 ImageLike = str | os.PathLike[str] | Image.Image | np.ndarray
 Size = tuple[int, int]
-Answer = Callable[[Tensor, Size], Tensor]  # the model's answer (1, ...), the image's (height, width) -> what the user gets
+Answer = Callable[[Any, Size], Tensor]  # the model's answer (1, ...), the image's (height, width) -> what the user gets
 
 
 class Predictor:
@@ -51,14 +52,18 @@ class Predictor:
     @torch.inference_mode()
     def __call__(self, image: ImageLike) -> np.ndarray:
         pixels = as_pixels(image)
-        prepared = np.ascontiguousarray(self.transform(image=pixels)["image"])
-        batch = torch.from_numpy(prepared).to(next(self.model.parameters()).device).permute(2, 0, 1)[None]
+        prepared = self.transform(image=pixels)["image"]
+        batch = [self._batch(scale) for scale in prepared] if isinstance(prepared, list) else self._batch(prepared)
         answer = self.inference(self.model, self.normalize(batch))
         return self.answer(answer, pixels.shape[:2])[0].cpu().numpy()
 
+    def _batch(self, image: np.ndarray) -> Tensor:
+        """(H, W, 3) -> (1, 3, H, W), where the model is."""
+        return torch.from_numpy(np.ascontiguousarray(image)).to(next(self.model.parameters()).device).permute(2, 0, 1)[None]
 
-def labels(answer: Tensor, size: Size) -> Tensor:
-    """Logits (1, K, h, w) -> the class of each pixel (1, H, W) int64."""
+
+def labels(answer: Tensor | list[Tensor], size: Size) -> Tensor:
+    """Logits (1, K, h, w), or several whose probabilities are averaged -> the class of each pixel (1, H, W) int64."""
     return upsampled_argmax(answer, size)
 
 

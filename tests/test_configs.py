@@ -18,6 +18,7 @@ from pvtseg.config import config_dir
 TASKS = ("segmentation", "depth", "classification")
 BACKBONES = ("b0", "b1", "b2", "b2_linear", "b3", "b4", "b5", *(f"mit_b{size}" for size in range(6)))
 PUBLISHED = {"ade20k": "segmentation", "nyu_depth": "depth", "nyu_depth_labelled": "depth", "imagenet": "classification"}
+TASK_OF = {"flip_adabins": ["task=depth"]}  # choices that serve one task only
 FILLED = ["data.root=/nowhere", "paths.run=/nowhere/run"]  # what only a command line can know
 
 
@@ -98,7 +99,7 @@ def test_every_published_set_composes_builds_and_knows_its_counts(data):
 @pytest.mark.parametrize("group", ["schedule", "trainer", "logger", "optimizer", "inference"])
 def test_every_choice_of_the_other_groups_composes(group):
     for choice in choices(group):
-        assert plain(f"{group}={choice}")[group]
+        assert plain(f"{group}={choice}", *TASK_OF.get(choice, []))[group]
 
 
 @pytest.mark.parametrize("callback", ["ema", "early_stopping"])
@@ -140,7 +141,7 @@ RUNS = [
     ["callbacks=[default,ema,early_stopping]"],
     ["logger=[csv,tensorboard,wandb]"],
     *([f"backbone={backbone}"] for backbone in BACKBONES),
-    *([f"inference={inference}"] for inference in choices("inference")),
+    *([f"inference={inference}", *TASK_OF.get(inference, [])] for inference in choices("inference")),
     ["head=semantic_fpn", "auxiliary=fcn"],
     *([f"loss={loss}"] for loss in choices("loss") if not loss.startswith("silog")),
     ["task=depth", "loss=silog_bts", "optimizer=adam", "schedule=two_ramps"],

@@ -40,7 +40,8 @@ class DrawPredictions(Callback):
         wanted = self._share(batch_idx + 1, num_batches) - self._share(batch_idx, num_batches)
         if wanted == 0 or not trainer.is_global_zero:
             return
-        images = resize(batch["image"][:wanted].float(), batch["size"])
+        image = batch["image"][-1] if isinstance(batch["image"], list) else batch["image"]  # of several scales, the last
+        images = resize(image[:wanted].float(), batch["size"])
         images = trainer.datamodule.normalize.invert(images).permute(0, 2, 3, 1).cpu().numpy()
         truths, answers = (self._plain(maps[:wanted]) for maps in (batch["target"], outputs))
         for image, truth, answer in zip(images, truths, answers, strict=True):

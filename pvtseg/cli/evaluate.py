@@ -46,7 +46,7 @@ def evaluate(config: DictConfig) -> float:
         report.evaluation_header(config, data, task, trainer, checkpoint)
     trainer.validate(task, data, verbose=False)
     if trainer.is_global_zero:
-        content = report.content_of_metrics(task, data, checkpoint)
+        content = report.content_of_metrics(config, task, data, checkpoint)
         folder.write_metrics(content)
         report.results(content, config["monitor"])
         report.written([folder.metrics, folder.predictions])

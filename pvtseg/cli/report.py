@@ -80,10 +80,15 @@ def written(paths: Iterable[Path]) -> None:
             console.print(f"wrote {path}")
 
 
-def content_of_metrics(task: "Task", data: "DataModule", checkpoint: str) -> dict[str, Any]:
+def content_of_metrics(config: "Config", task: "Task", data: "DataModule", checkpoint: str) -> dict[str, Any]:
     """What metrics.json holds: plain numbers; classes that occur nowhere have none and are named in the protocol."""
     absent = [name for name, value in task.results.items() if math.isnan(value)]
-    protocol = {**task.metrics.protocol, "inference": task.inference.protocol, "images": len(data.val)}
+    protocol = {
+        **task.metrics.protocol,
+        "image": _with_options(config["data"]["eval_transform"]),
+        "inference": task.inference.protocol,
+        "images": len(data.val),
+    }
     if absent or any(name.startswith("IoU/") for name in task.results):
         protocol["absent_classes"] = [name.removeprefix("IoU/") for name in absent]
     return {
@@ -110,6 +115,11 @@ def _model_lines(config: "Config", task: "Task") -> dict[str, str]:
 
 def _last_name(node: dict[str, Any]) -> str:
     return node["_target_"].rpartition(".")[2]
+
+
+def _with_options(node: dict[str, Any]) -> str:
+    options = ", ".join(f"{key}={value}" for key, value in node.items() if key != "_target_")
+    return f"{_last_name(node)}({options})"
 
 
 def _millions(module: torch.nn.Module) -> str:

@@ -80,7 +80,7 @@ def train(config: DictConfig) -> float:
     best = trainer.checkpoint_callback.best_model_path or folder.last
     trainer.validate(task, data, ckpt_path=best, verbose=False)
     if trainer.is_global_zero:
-        content = report.content_of_metrics(task, data, str(best))
+        content = report.content_of_metrics(config, task, data, str(best))
         folder.write_metrics(content)
         write_model(folder.model, model.state_dict(), model.config)
         report.results(content, config["monitor"])

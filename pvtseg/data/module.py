@@ -7,6 +7,7 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pvtseg.data.labels import DepthRange, Labels
@@ -46,15 +47,20 @@ class EvaluationView(Dataset):
 def collate(samples: Sequence[dict[str, Any]]) -> Batch:
     """Images (H, W, 3) uint8 and their targets, stacked. Images become channels-last (B, 3, H, W) without a second copy.
 
-    Raises UserError where sizes differ within the batch.
+    Images at several scales, a list for each sample, become a list of such batches. Raises UserError where sizes differ within
+    the batch.
     """
-    targets = [sample["target"] for sample in samples]
-    image = torch.from_numpy(_stack([sample["image"] for sample in samples])).permute(0, 3, 1, 2)
+    images, targets = ([sample[key] for sample in samples] for key in ("image", "target"))
+    image = [_stacked(same) for same in zip(*images, strict=True)] if isinstance(images[0], list) else _stacked(images)
     if np.ndim(targets[0]) == 0:
-        return Batch(image=image, target=torch.tensor(targets), size=tuple(image.shape[-2:]))
+        return Batch(image=image, target=torch.tensor(targets), size=tuple(image[0].shape[-2:]))
     target = torch.from_numpy(_stack(targets))
     size = tuple(target.shape[-2:])
     return Batch(image=image, target=target[:, None] if target.is_floating_point() else target, size=size)
+
+
+def _stacked(images: Sequence[np.ndarray]) -> Tensor:
+    return torch.from_numpy(_stack(images)).permute(0, 3, 1, 2)
 
 
 def _stack(arrays: Sequence[np.ndarray]) -> np.ndarray:

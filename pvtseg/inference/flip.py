@@ -2,24 +2,45 @@
 https://arxiv.org/abs/1907.10326; AdaBins, https://arxiv.org/abs/2011.14141). GLPN's published numbers are without it.
 """
 
-from torch import Tensor
+from __future__ import annotations
 
-from pvtseg.interfaces import Inference, Model
+from collections.abc import Sequence
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from pvtseg.interfaces import Inference, Model, UserError
 
 
 class Flip:
-    """The mean of what `each` answers for the image and, mirrored back, for its mirror image. Answers as `each` does."""
+    """The mean of what `each` answers for the image and, mirrored back, for its mirror image. Answers as `each` does.
 
-    def __init__(self, each: Inference) -> None:
+    clip: (least, greatest), metres; both answers are brought into this range before the mean, as AdaBins does. None leaves them.
+    align_corners: bring the mean to the image's size with the centres of the corner pixels on one another, as AdaBins does; the
+    answer is then of that size. Otherwise it goes up with the edges on one another, as everywhere else here.
+    Raises UserError for a range that is none.
+    """
+
+    def __init__(self, each: Inference, *, clip: Sequence[float] | None = None, align_corners: bool = False) -> None:
+        if clip is not None and (len(clip) != 2 or clip[0] >= clip[1]):
+            raise UserError(f"inference.clip is {list(clip)}; wanted are the least and the greatest depth in metres, or null.")
         self.each = each
+        self.clip = clip
+        self.align_corners = align_corners
 
     @property
     def protocol(self) -> str:
         """The name of this way to ask, for whoever compares numbers."""
-        return f"{self.each.protocol}, averaged with its mirror image"
+        clipped = "" if self.clip is None else ", each clipped to {:g} .. {:g}".format(*self.clip)
+        upsampled = ", upsampled with align_corners" if self.align_corners else ""
+        return f"{self.each.protocol}, averaged with its mirror image{clipped}{upsampled}"
 
     def __call__(self, model: Model, image: Tensor) -> Tensor:
-        return (self.each(model, image) + mirrored(self.each(model, image.flip(-1)))) / 2
+        answers = self.each(model, image), mirrored(self.each(model, image.flip(-1)))
+        if self.clip is not None:
+            answers = [answer.clamp(*self.clip) for answer in answers]
+        mean = sum(answers) / 2
+        return F.interpolate(mean, size=image.shape[-2:], mode="bilinear", align_corners=True) if self.align_corners else mean
 
 
 def mirrored(answer: Tensor) -> Tensor:

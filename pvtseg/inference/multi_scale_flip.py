@@ -4,67 +4,55 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from torch import Tensor
 
 from pvtseg.inference.flip import mirrored
 from pvtseg.interfaces import Inference, Model, UserError
-from pvtseg.layers.resize import resize
-from pvtseg.layers.upsampling import accurate_type
 
 
 class MultiScaleFlip:
-    """The mean of the class probabilities that `each` finds for the image at every ratio, mirrored and not.
+    """What `each` answers for the image at every ratio, mirrored and not; their probabilities are to be averaged.
 
-    Image (B, C, H, W) -> probabilities (B, K, H / stride, W / stride). ratios multiply the image's sides, which are then
-    stretched up to multiples of `align`. stride: of the grid that the probabilities are averaged on. mmsegmentation averages
-    at every pixel, which is stride 1; 4 needs a sixteenth of the memory and differs in pixels along the borders of regions.
-    Raises UserError for a model that does not name pixels.
+    Images [(B, C, h, w), ...], one for each of the ratios, as `data.eval_transform` makes them from the original -> twice as many
+    answers, each at its own resolution. Whoever turns them into classes brings every one to the size of the original before
+    the softmax, as mmsegmentation does, and needs no grid in between (`upsampled_argmax`).
+    Raises UserError for images at other scales than these, and for a model that does not name pixels.
     """
 
     def __init__(
-        self,
-        each: Inference,
-        *,
-        ratios: Sequence[float] = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75),
-        flip: bool = True,
-        align: int = 32,
-        stride: int = 4,
+        self, each: Inference, *, ratios: Sequence[float] = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75), flip: bool = True
     ) -> None:
-        if not ratios or min(ratios) <= 0:
-            raise UserError(
-                f"inference.ratios is {list(ratios)}; wanted are one or more positive numbers, such as [0.5, 1.0, 1.5]."
-            )
-        if align < 1 or stride < 1:
-            raise UserError(f"inference.align is {align} and inference.stride {stride}; use 1 or more pixels.")
         self.each = each
         self.ratios = tuple(ratios)
         self.flip = flip
-        self.align = align
-        self.stride = stride
 
     @property
     def protocol(self) -> str:
         """The name of this way to ask, for whoever compares numbers."""
         ratios = ", ".join(f"{ratio:g}" for ratio in self.ratios)
-        means = f"probabilities averaged every {self.stride} pixels" if self.stride > 1 else "probabilities averaged"
-        return f"{self.each.protocol}, at ratios {ratios}{' with mirror images' if self.flip else ''}, {means}"
+        mirrors = " with mirror images" if self.flip else ""
+        return f"{self.each.protocol}, at ratios {ratios}{mirrors}, probabilities averaged at every pixel"
 
-    def __call__(self, model: Model, image: Tensor) -> Tensor:
-        size = tuple(math.ceil(side / self.stride) for side in image.shape[-2:])
-        mean: Tensor | float = 0.0
-        for ratio in self.ratios:
-            scaled = resize(image, [math.ceil(side * ratio / self.align) * self.align for side in image.shape[-2:]])
-            mean = mean + self._probabilities(self.each(model, scaled), size)
+    def __call__(self, model: Model, images: list[Tensor]) -> list[Tensor]:
+        if not isinstance(images, list) or len(images) != len(self.ratios):
+            seen = f"{len(images)} images" if isinstance(images, list) else "one image"
+            raise UserError(
+                f"multi_scale_flip was given {seen} for {len(self.ratios)} ratios; wanted is a list with one at each of them, as "
+                "pvtseg.data.transforms.evaluation.MultiScale makes it."
+            )
+        answers = []
+        for image in images:
+            answers.append(self._of_pixels(self.each(model, image)))
             if self.flip:
-                mean += self._probabilities(mirrored(self.each(model, scaled.flip(-1))), size)
-        return mean / (len(self.ratios) * (1 + self.flip))
+                answers.append(mirrored(self.each(model, image.flip(-1))))
+        return answers
 
-    def _probabilities(self, answer: Tensor, size: tuple[int, int]) -> Tensor:
+    @staticmethod
+    def _of_pixels(answer: Tensor) -> Tensor:
         if answer.ndim != 4 or answer.shape[1] == 1:
             raise UserError(
                 "multi_scale_flip averages probabilities of pixels, which this model does not give; use inference=flip or whole."
             )
-        return resize(answer.to(accurate_type(answer)), size).softmax(dim=1)
+        return answer

@@ -6,6 +6,7 @@ They are chosen as mmsegmentation's OHEMPixelSampler does.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +22,8 @@ class HardCrossEntropy(nn.Module):
     """The mean cross-entropy over the pixels whose class has a probability below `threshold`.
 
     Logits (B, K, h, w), upsampled to the target's size, target (B, H, W) of class indices -> a scalar. min_kept: so many pixels
-    per image of the batch teach in any case, the hardest of them all. The mean is one over the pixels that teach;
-    mmsegmentation's is one over all pixels. Other options as in `CrossEntropy`.
+    per image of the batch teach in any case, the hardest of them all. average: "valid" is the mean over the pixels that teach,
+    "all" divides by all pixels, as mmsegmentation does. Other options as in `CrossEntropy`.
     """
 
     name = "cross_entropy"
@@ -35,6 +36,7 @@ class HardCrossEntropy(nn.Module):
         ignore_index: int = 255,
         label_smoothing: float = 0.0,
         class_weights: Sequence[float] | None = None,
+        average: Literal["valid", "all"] = "valid",
     ) -> None:
         super().__init__()
         if not 0 < threshold <= 1 or min_kept < 0:
@@ -42,7 +44,9 @@ class HardCrossEntropy(nn.Module):
         self.threshold = threshold
         self.min_kept = min_kept
         self.ignore_index = ignore_index
-        self.cross_entropy = CrossEntropy(ignore_index=ignore_index, label_smoothing=label_smoothing, class_weights=class_weights)
+        self.cross_entropy = CrossEntropy(
+            ignore_index=ignore_index, label_smoothing=label_smoothing, class_weights=class_weights, average=average
+        )
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         return self.cross_entropy(logits, target.masked_fill(~self._is_hard(logits, target), self.ignore_index))

@@ -18,4 +18,4 @@ class Segmentation(Task):
 
     def predict(self, batch: Batch) -> Tensor:
         scores = self.inference(self.model, batch["image"])
-        return upsampled_argmax(scores, batch["size"]).to(batch["image"].device)  # scores may have been gathered elsewhere
+        return upsampled_argmax(scores, batch["size"]).to(batch["target"].device)  # scores may have been gathered elsewhere

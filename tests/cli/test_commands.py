@@ -53,6 +53,7 @@ def test_metrics_json_holds_plain_numbers_under_the_names_of_the_contract(traine
     assert all(isinstance(value, (int, float)) for value in content["metrics"].values())
     ratios = names - {"abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog"}
     assert all(0 <= content["metrics"][name] <= 1 for name in ratios)
+    assert content["protocol"].items() >= {"image": "Original()", "inference": "whole image"}.items()
     if task == "segmentation":
         assert any(name.startswith("IoU/") for name in content["metrics"])
 
@@ -73,6 +74,18 @@ def test_an_evaluation_repeats_the_runs_numbers_to_the_digit(trained, command, t
     found, expected = (json.loads((path / "metrics.json").read_text()) for path in (tmp_path, folder))
     assert found["metrics"] == expected["metrics"]
     assert found["protocol"] == expected["protocol"]
+
+
+def test_an_evaluation_asks_in_another_way_by_one_override(trained, command, tmp_path):
+    folder, _ = trained("segmentation")
+    outcome = command(
+        "evaluate", f"checkpoint={folder}/model.safetensors", "inference=multi_scale_flip", "inference.ratios=[1.0,1.5]",
+        "inference.flip=false", f"hydra.run.dir={tmp_path}",
+    )  # fmt: skip
+    assert outcome.status == 0, outcome.errors
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    assert found["protocol"]["inference"] == "whole image, at ratios 1, 1.5, probabilities averaged at every pixel"
+    assert list((tmp_path / "predictions").iterdir())
 
 
 def test_an_evaluation_takes_other_data_of_the_same_kind(trained, command, tmp_path):

@@ -67,6 +67,16 @@ def test_ade20k_trains_on_crops_and_is_evaluated_at_its_own_sizes(tmp_path):
     assert min(batch["image"].shape[2:]) == 512
 
 
+def test_ade20k_is_shown_at_every_ratio_of_the_inference(tmp_path):
+    root = f"data.root={make_ade20k(tmp_path)}"
+    data = data_of("experiment=segformer_b2_ade20k", "inference=multi_scale_flip", root, "data.batch_size=1")
+    batch = data.on_after_batch_transfer(next(iter(data.val_dataloader())), 0)
+    shorter = [min(image.shape[2:]) for image in batch["image"]]
+    assert shorter == [256, 384, 512, 640, 768, 896]
+    assert all(image.shape[:2] == (1, 3) and image.is_floating_point() for image in batch["image"])
+    assert batch["size"] == (48, 64)
+
+
 @needs_ade20k
 def test_the_names_are_those_of_the_benchmark():
     names = composed("data=ade20k").data.labels.names

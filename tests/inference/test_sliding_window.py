@@ -52,6 +52,35 @@ def test_the_mean_is_that_of_brute_force(height, width, stride):
     np.testing.assert_allclose(found[0].numpy(), brute_force(image, 32, stride), rtol=1e-10)
 
 
+@torch.no_grad()
+def brute_force_at_every_pixel(model, image, window, stride):
+    """mmsegmentation's slide mode to the letter: each window's answer is upsampled to the window before the sum."""
+    height, width = image.shape[-2:]
+    total, count = 0.0, torch.zeros(height, width, dtype=image.dtype)
+    for i in range(max(height - window + stride - 1, 0) // stride + 1):
+        for j in range(max(width - window + stride - 1, 0) // stride + 1):
+            bottom, right = min(i * stride + window, height), min(j * stride + window, width)
+            top, left = max(bottom - window, 0), max(right - window, 0)
+            crop = image[:, :, top:bottom, left:right]
+            fine = F.interpolate(model.answer(crop), size=crop.shape[-2:], mode="bilinear", align_corners=False)
+            total = total + F.pad(fine, (left, width - right, top, height - bottom))
+            count[top:bottom, left:right] += 1
+    return total / count
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("height", "width"), [(61, 90), (100, 68), (33, 129), (34, 40)])
+@pytest.mark.parametrize("stride", [48, 32, 21])
+def test_on_a_grid_of_pixels_it_is_mmsegmentations_slide_mode_to_the_digit(height, width, stride):
+    torch.manual_seed(0)
+    backbone = pvtseg.mit_b0()
+    model = DenseModel(backbone, SegFormerHead(backbone.channels, 5, channels=16)).eval().double()
+    image = torch.randn(1, 3, height, width, dtype=torch.float64)
+    found = SlidingWindow(48, stride=stride, grid=1)(model, image)
+    torch.testing.assert_close(found, brute_force_at_every_pixel(model, image, 48, stride), rtol=1e-9, atol=1e-12)
+    assert SlidingWindow(48, stride=stride)(model, image).shape[-2:] == (-(-height // 4), -(-width // 4))
+
+
 def test_a_window_may_weigh_its_middle_more():
     image = torch.randn(1, 2, 72, 96, dtype=torch.float64)
 
@@ -152,6 +181,7 @@ def test_a_class_for_the_image_has_no_windows():
         ({"window": [32], "stride": 16}, r"inference\.window is \[32\]"),
         ({"window": 32, "stride": 0}, r"inference\.stride is 0"),
         ({"window": 32, "stride": 16, "blend": "round"}, "blend='round' is not known; use even, hann, gaussian"),
+        ({"window": 32, "stride": 16, "grid": 3}, r"inference\.grid is 3; use 4, .* or 1"),
         ({"window": 32, "stride": 16, "batch_size": 0}, r"inference\.batch_size is 0"),
     ],
 )
@@ -161,5 +191,7 @@ def test_options_that_make_no_sense_are_refused(options, message):
 
 
 def test_the_protocol_is_named():
-    assert SlidingWindow(512, stride=[256, 384]).protocol == "sliding window 512 x 512, stride 256 x 384"
-    assert SlidingWindow(512, stride=256, blend="hann").protocol.endswith("stride 256 x 256, hann weights")
+    assert SlidingWindow(512, stride=[256, 384]).protocol == (
+        "sliding window 512 x 512, stride 256 x 384, averaged every 4 pixels"
+    )
+    assert SlidingWindow(512, stride=256, blend="hann", grid=1).protocol.endswith("averaged with hann weights at every pixel")

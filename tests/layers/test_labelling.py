@@ -54,6 +54,24 @@ def test_of_equal_classes_the_lowest_wins():
     assert (upsampled_argmax(logits, (20, 20)) == 0).all()
 
 
+@pytest.mark.usefixtures("chunks")
+@pytest.mark.parametrize("size", [(29, 40), (5, 7), (48, 64)])
+def test_of_several_answers_the_mean_probability_decides(size):
+    """Smooth maps with large regions, and each answer at its own resolution, finer or coarser than what is wanted."""
+    scene = plain(torch.randn(2, 6, 3, 4, dtype=torch.float64), (12, 16))
+    answers = [
+        plain(scale * scene + noise * torch.randn_like(scene), coarse)
+        for scale, noise, coarse in [(1, 0.3, (6, 8)), (5, 0.1, (9, 12)), (2, 1, (13, 17)), (1, 0, (60, 80))]
+    ]
+    expected = torch.stack([plain(logits, size).softmax(dim=1) for logits in answers]).mean(dim=0).argmax(dim=1)
+    assert torch.equal(upsampled_argmax(answers, size), expected)
+
+
+def test_one_answer_that_is_very_sure_has_one_vote_of_three():
+    answers = [torch.tensor(logits).view(1, 2, 1, 1) for logits in ([10.0, 0.0], [0.0, 2.0], [0.0, 2.0])]
+    assert (upsampled_argmax(answers, (3, 3)) == 1).all()
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_upsampled_in_float32(dtype):
     logits = torch.randn(1, 9, 8, 8).to(dtype)

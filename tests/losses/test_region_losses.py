@@ -176,6 +176,18 @@ def test_with_every_pixel_kept_the_hard_loss_is_cross_entropy():
     assert_same(HardCrossEntropy(threshold=1.0)(logits, target), CrossEntropy()(logits, target), logits)
 
 
+def test_the_hard_loss_may_be_averaged_over_all_pixels_as_mmsegmentation_does():
+    """It sums the loss of the hard pixels, times their class's weight, and divides by all pixels, ignored ones included."""
+    logits, target = batch()
+    weights = [0.5, 2.0, 1.0, 3.0, 1.5]
+    fine, labels = pixels(logits, target)
+    p = fine.softmax(dim=1).gather(1, labels[:, None]).squeeze(1)
+    hard = p < max(0.7, p.detach().sort().values[2 * 50].item())
+    assert 0 < hard.sum() < len(labels) < target.numel()
+    theirs = F.cross_entropy(fine[hard], labels[hard], torch.tensor(weights, dtype=fine.dtype), reduction="sum") / target.numel()
+    assert_same(HardCrossEntropy(min_kept=50, average="all", class_weights=weights)(logits, target), theirs, logits)
+
+
 def test_a_sum_names_and_weighs_each_of_its_terms():
     logits, target = batch()
     found = WeightedSum({"cross_entropy": CrossEntropy(), "dice": Dice()}, {"cross_entropy": 1.0, "dice": 0.5})(logits, target)

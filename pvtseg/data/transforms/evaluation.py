@@ -1,5 +1,6 @@
 """The image that a model is asked about, resized as a protocol says. Its answers go back to the target's own size.
 
+`at(ratio)` is the same transform for a model that is asked at several scales: the image that it makes is `ratio` times as large.
 Published numbers hang on the resampling: mmsegmentation's on OpenCV's, those of torchvision, timm and Hugging Face's
 processors on Pillow's.
 """
@@ -15,16 +16,44 @@ import numpy as np
 from PIL import Image
 
 from pvtseg.data.transforms.sizes import as_size, fitting_scale, scaled
-from pvtseg.interfaces import UserError
+from pvtseg.interfaces import Transform, UserError
 
 Interpolation = Literal["bilinear", "bicubic"]
 
 
-class Original:
-    """The image at its own size."""
+class MultiScale:
+    """What `transform` makes of the image at each of the ratios: a list of images, each resized from the original.
+
+    Raises UserError for a transform that knows one size only.
+    """
+
+    def __init__(self, transform: Transform, ratios: Sequence[float]) -> None:
+        if not hasattr(transform, "at"):
+            raise UserError(
+                f"the images are prepared by {type(transform).__name__}, which has one size only; use inference=flip or whole, "
+                "or a data.eval_transform with several sizes, such as pvtseg.data.transforms.evaluation.KeepRatio."
+            )
+        if not ratios or min(ratios) <= 0:
+            raise UserError(
+                f"inference.ratios is {list(ratios)}; wanted are one or more positive numbers, such as [0.5, 1.0, 1.5]."
+            )
+        self.transforms = [transform.at(ratio) for ratio in ratios]
 
     def __call__(self, *, image: np.ndarray) -> dict[str, Any]:
-        return {"image": image}
+        return {"image": [transform(image=image)["image"] for transform in self.transforms]}
+
+
+class Original:
+    """The image at its own size, or at `ratio` times that, resampled with OpenCV."""
+
+    def __init__(self, *, ratio: float = 1.0) -> None:
+        self.ratio = ratio
+
+    def at(self, ratio: float) -> Original:
+        return Original(ratio=ratio)
+
+    def __call__(self, *, image: np.ndarray) -> dict[str, Any]:
+        return {"image": _resize_by_two_pixels(image, scaled(image.shape[:2], self.ratio))}
 
 
 class Resize:
@@ -32,7 +61,11 @@ class Resize:
 
     def __init__(self, size: int | Sequence[int], *, interpolation: Interpolation = "bilinear") -> None:
         self.size = as_size(size)
+        self.interpolation = interpolation
         self.resampling = _resampling(interpolation)
+
+    def at(self, ratio: float) -> Resize:
+        return Resize(scaled(self.size, ratio), interpolation=self.interpolation)
 
     def __call__(self, *, image: np.ndarray) -> dict[str, Any]:
         return {"image": _resize_by_area(image, self.size, self.resampling)}
@@ -48,6 +81,9 @@ class KeepRatio:
     def __init__(self, base_size: Sequence[int], *, align: int | None = None) -> None:
         self.base_size = as_size(base_size, option="base_size")
         self.align = align or 1
+
+    def at(self, ratio: float) -> KeepRatio:
+        return KeepRatio([int(side * ratio) for side in self.base_size], align=self.align)
 
     def __call__(self, *, image: np.ndarray) -> dict[str, Any]:
         size = image.shape[:2]

@@ -13,7 +13,7 @@ import torch
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as vision
 
-from pvtseg.data.transforms.sizes import as_size
+from pvtseg.data.transforms.sizes import as_size, scaled
 
 
 class Squash:
@@ -22,6 +22,9 @@ class Squash:
     def __init__(self, size: int | Sequence[int], *, interpolation: str = "bilinear") -> None:
         self.size = as_size(size)
         self.interpolation = interpolation
+
+    def at(self, ratio: float) -> Squash:
+        return Squash(scaled(self.size, ratio), interpolation=self.interpolation)
 
     def __call__(self, *, image: np.ndarray) -> dict[str, Any]:
         return {"image": _resize(image, self.size, self.interpolation)}

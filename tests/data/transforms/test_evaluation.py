@@ -7,7 +7,8 @@ import pytest
 import torchvision.transforms.functional as vision
 from PIL import Image
 
-from pvtseg.data.transforms.evaluation import KeepRatio, Original, Resize, ResizeCenterCrop
+from pvtseg.data.transforms.evaluation import KeepRatio, MultiScale, Original, Resize, ResizeCenterCrop
+from pvtseg.data.transforms.published import Squash
 from pvtseg.interfaces import UserError
 
 
@@ -72,6 +73,40 @@ def test_aligned_sides_are_rounded_up_in_a_second_pass():
     changed = KeepRatio((2048, 512), align=32)(image=photo())["image"]
     first = cv2.resize(photo(), (683, 512), interpolation=cv2.INTER_LINEAR)
     np.testing.assert_array_equal(changed, cv2.resize(first, (704, 512), interpolation=cv2.INTER_LINEAR))
+
+
+RATIOS = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
+
+
+@pytest.mark.parametrize(("height", "width"), [(375, 500), (683, 512), (97, 301), (100, 1000)])
+def test_at_several_scales_each_image_is_resized_from_the_original_as_mmsegmentation_does(height, width):
+    image = photo(height, width)
+    scales = MultiScale(KeepRatio((2048, 512), align=32), RATIOS)(image=image)["image"]
+    for ratio, found in zip(RATIOS, scales, strict=True):
+        scale = min(int(2048 * ratio) / max(height, width), int(512 * ratio) / min(height, width))
+        sides = int(width * scale + 0.5), int(height * scale + 0.5)
+        once = cv2.resize(image, sides, interpolation=cv2.INTER_LINEAR)
+        sides = tuple(-(-side // 32) * 32 for side in sides)
+        np.testing.assert_array_equal(found, cv2.resize(once, sides, interpolation=cv2.INTER_LINEAR))
+
+
+@pytest.mark.parametrize(
+    ("transform", "size"),
+    [(Original(), (375, 500)), (Resize((64, 96)), (64, 96)), (Squash((64, 96)), (64, 96)), (KeepRatio((200, 60)), (60, 80))],
+)
+def test_every_transform_that_serves_pixels_knows_several_scales(transform, size):
+    half, same, twice = MultiScale(transform, [0.5, 1.0, 2.0])(image=photo())["image"]
+    np.testing.assert_array_equal(same, transform(image=photo())["image"])
+    assert half.shape == (int(size[0] / 2 + 0.5), size[1] // 2, 3)
+    assert twice.shape == (2 * size[0], 2 * size[1], 3)
+
+
+def test_scales_that_make_no_sense_are_refused():
+    for ratios in ([], [0.0, 1.0]):
+        with pytest.raises(UserError, match=r"inference\.ratios is"):
+            MultiScale(Original(), ratios)
+    with pytest.raises(UserError, match="by ResizeCenterCrop, which has one size only; use inference=flip or whole"):
+        MultiScale(ResizeCenterCrop(64), [1.0])
 
 
 def test_options_that_make_no_sense_are_refused():
