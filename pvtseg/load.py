@@ -78,9 +78,13 @@ def load_predictor(source: str | Path, *, device: str = "cpu", **options: Any) -
 
     options: those of `load_model`. Raises UserError where the checkpoint does not say which image it wants.
     """
+    return as_predictor(load_model(source, **options), str(source)).to(device)
+
+
+def as_predictor(model: nn.Module, source: str = "the model") -> Predictor:
+    """The predictor of a model that carries its configuration. Raises UserError where its task is not known to predictors."""
     from pvtseg import predictor  # which waits for OpenCV and Lightning
 
-    model = load_model(source, **options)
     config = model.config
     answers = {"Segmentation": predictor.labels, "Depth": predictor.metres, "Classification": predictor.probabilities}
     task = config["task"]["_target_"].rpartition(".")[2]
@@ -95,7 +99,7 @@ def load_predictor(source: str | Path, *, device: str = "cpu", **options: Any) -
         model,
         partial(answers[task], **config.get("predictor", {})),
         **{name: instantiate(node, _convert_="all") for name, node in parts.items()},
-    ).to(device)
+    )
 
 
 def save_model(model: nn.Module, folder: str | Path, layout: str = "pvtseg") -> Path:
