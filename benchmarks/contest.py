@@ -30,6 +30,7 @@ from pvtseg.cli.measuring import device_name, peak_memory, time_in_turn
 
 RESULTS = Path(__file__).parent / "results"
 OURS = "pvtseg"
+FEWEST = 3  # repeats; a training step takes seconds
 Row = dict[str, Any]
 
 console = Console(highlight=False, soft_wrap=True, width=170)
@@ -73,9 +74,12 @@ class Contest:
     units: int = 1
 
 
-def hold(name: str, contests: Sequence[Contest], description: str | None) -> list[Row]:
-    """The command line of a benchmark: holds the contests, prints a table, writes results/NAME.csv. Returns its rows."""
-    options = _options(description)
+def hold(name: str, contests: Sequence[Contest], description: str | None, *, threads: int | None = None) -> list[Row]:
+    """The command line of a benchmark: holds the contests, prints tables, writes results/NAME.csv and .png. Returns the rows.
+
+    threads: how many unless the command line says otherwise; None for torch's own choice.
+    """
+    options = _options(description, threads or torch.get_num_threads())
     torch.set_num_threads(options.threads)
     setting = Setting(torch.device(options.device), getattr(torch, options.dtype), options.compile)
     if options.peak_of:
@@ -91,7 +95,9 @@ def hold(name: str, contests: Sequence[Contest], description: str | None) -> lis
     if options.only:
         console.print("a part of the contests is not written")
     else:
-        write(file_of(name, setting), rows)
+        name = _name(name, setting)
+        write(name, rows)
+        draw_bars(name, rows)
     return rows
 
 
@@ -127,28 +133,19 @@ def facts(device: torch.device) -> Row:
     }
 
 
-def file_of(name: str, setting: Setting) -> Path:
-    """Where the results go: the plain name is for a CPU with float32."""
-    parts = [name]
-    parts += ["cuda"] if setting.device.type == "cuda" else []
-    parts += [str(setting.dtype).removeprefix("torch.")] if setting.dtype != torch.float32 else []
-    parts += ["compiled"] if setting.compiled else []
-    return RESULTS / f"{'_'.join(parts)}.csv"
-
-
-def write(file: Path, rows: Sequence[Row]) -> None:
-    """A line for each row."""
-    file.parent.mkdir(exist_ok=True)
+def write(name: str, rows: Sequence[Row]) -> None:
+    """results/NAME.csv."""
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / f"{name}.csv"
     with file.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     console.print(f"wrote {file.relative_to(RESULTS.parents[1])}")
-    draw_bars(file.with_suffix(".png"), rows)
 
 
-def draw_bars(file: Path, rows: Sequence[Row]) -> None:
-    """How many times as long as ours each takes."""
+def draw_bars(name: str, rows: Sequence[Row]) -> None:
+    """results/NAME.png: how many times as long as ours each takes."""
     if find_spec("matplotlib") is None:
         console.print("no plot was drawn: matplotlib comes with `uv sync --group benchmarks`")
         return
@@ -164,17 +161,27 @@ def draw_bars(file: Path, rows: Sequence[Row]) -> None:
     axes.axvline(1, color="black", linewidth=1)
     axes.invert_yaxis()
     axes.set_xlabel(f"time, as a multiple of pvtseg's ({rows[0]['machine']})")
+    file = RESULTS / f"{name}.png"
     figure.savefig(file, dpi=120)
     console.print(f"wrote {file.relative_to(RESULTS.parents[1])}")
 
 
-def _options(description: str | None) -> argparse.Namespace:
+def _name(name: str, setting: Setting) -> str:
+    """Of the results: the plain name is for a CPU with float32."""
+    parts = [name]
+    parts += ["cuda"] if setting.device.type == "cuda" else []
+    parts += [str(setting.dtype).removeprefix("torch.")] if setting.dtype != torch.float32 else []
+    parts += ["compiled"] if setting.compiled else []
+    return "_".join(parts)
+
+
+def _options(description: str | None, threads: int) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--compile", action="store_true", help="everything by torch.compile, the peers too")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--seconds", type=float, default=15, help="to repeat each contest for, at least five times")
+    parser.add_argument("--threads", type=int, default=threads)
+    parser.add_argument("--seconds", type=float, default=15, help="to repeat each contest for, at least three times")
     parser.add_argument("--only", default="", help="those contests whose title this regular expression finds; nothing is written")
     parser.add_argument("--peak-of", nargs=2, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -188,7 +195,7 @@ def _result(contest: Contest, setting: Setting, seconds: float, load: float) -> 
     ours = answers[OURS]
     agreement = {name: "" if name == OURS else contest.agree(ours, answer) for name, answer in answers.items()}
     del answers, ours
-    timings = time_in_turn(works, setting.device, seconds=seconds)
+    timings = time_in_turn(works, setting.device, seconds=seconds, fewest=FEWEST)
     del works
     peaks = {name: _peak_in_a_child(contest.title, name) if contest.memory_goals else None for name in timings}
 
@@ -205,6 +212,7 @@ def _result(contest: Contest, setting: Setting, seconds: float, load: float) -> 
             "upper_quartile": _rounded(contest.scale.get(name, 1) * timing.quartiles[1]),
             "core_seconds": _rounded(contest.scale.get(name, 1) * timing.median_core_seconds),
             "units_per_second": _rounded(contest.units / timing.median / contest.scale.get(name, 1)),
+            "units_per_core_second": _rounded(contest.units / timing.median_core_seconds / contest.scale.get(name, 1)),
             "repeats": len(timing.seconds),
             "ratio": round(ratio(name), 3),
             "goal": contest.goals.get(name, ""),
@@ -239,7 +247,20 @@ def _peak_in_a_child(title: str, contestant: str) -> float:
 def _print(rows: Sequence[Row]) -> None:
     """One contest."""
     table = Table(title=rows[0]["work"], title_justify="left")
-    for title in ("", "seconds", "half of them", "core seconds", "per second", "ratio", "goal", "MiB", "ratio", "goal", "agrees"):
+    for title in (
+        "",
+        "seconds",
+        "half of them",
+        "core seconds",
+        "per second",
+        "and core",
+        "ratio",
+        "goal",
+        "MiB",
+        "ratio",
+        "goal",
+        "agrees",
+    ):
         table.add_column(title, justify="left" if title in ("", "agrees") else "right")
     for row in rows:
         table.add_row(
@@ -248,7 +269,16 @@ def _print(rows: Sequence[Row]) -> None:
             f"{row['lower_quartile']} to {row['upper_quartile']}",
             *(
                 str(row[key])
-                for key in ("core_seconds", "units_per_second", "ratio", "goal", "peak_mib", "memory_ratio", "memory_goal")
+                for key in (
+                    "core_seconds",
+                    "units_per_second",
+                    "units_per_core_second",
+                    "ratio",
+                    "goal",
+                    "peak_mib",
+                    "memory_ratio",
+                    "memory_goal",
+                )
             ),
             row["agrees"],
         )

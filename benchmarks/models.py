@@ -32,9 +32,7 @@ def our_labels(size: str, setting: Setting) -> Work:
 
 def transformers_labels(size: str, setting: Setting) -> Work:
     """With the upsampling and argmax of its `post_process_semantic_segmentation`."""
-    model = setting.compile(
-        setting.place(peers.in_transformers(peers.segformer(size), "SegformerForSemanticSegmentation"))
-    )
+    model = setting.compile(setting.place(peers.in_transformers(peers.segformer(size), "SegformerForSemanticSegmentation")))
 
     def work(image: Tensor) -> Tensor:
         logits = model(image).logits

@@ -69,7 +69,8 @@ def in_timm(backbone: nn.Module) -> nn.Module:
 def in_smp(model: nn.Module, size: str) -> nn.Module:
     """SegFormer as segmentation_models.pytorch's, in eval mode.
 
-    Its last step aligns the corners of coarse and fine map, as no other SegFormer does; here it is told not to, which takes as long.
+    Its last step aligns the corners of the coarse and the fine map, as no other SegFormer does. Here it is told not to, which
+    takes as long.
     """
     import segmentation_models_pytorch as smp
 

@@ -87,7 +87,7 @@ def _model(config: DictConfig) -> nn.Module:
 
 
 def _answering(model: nn.Module, *, compiled: bool) -> Any:
-    """image -> what a user gets: labels or metres at the image's size, or class probabilities."""
+    """A function of the image: what a user gets, labels or metres at the image's size, or class probabilities."""
     import torch
 
     from pvtseg.load import as_predictor
