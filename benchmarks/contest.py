@@ -7,33 +7,22 @@ peak of memory is that of a fresh process for each: what the work takes beyond l
 from __future__ import annotations
 
 import argparse
-import csv
 import os
-import platform
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from rich.console import Console
-from rich.table import Table
+from reporting import OURS, Row, console, draw_bars, facts, print_table, rounded, version, write
 from torch import Tensor
 
-from pvtseg.cli.measuring import device_name, peak_memory, time_in_turn
+from pvtseg.cli.measuring import peak_memory, time_in_turn
 
-RESULTS = Path(__file__).parent / "results"
-OURS = "pvtseg"
 FEWEST = 3  # repeats; a training step takes seconds
-Row = dict[str, Any]
-
-console = Console(highlight=False, soft_wrap=True, width=170)
 
 
 class Setting(NamedTuple):
@@ -91,7 +80,7 @@ def hold(name: str, contests: Sequence[Contest], description: str | None, *, thr
     for contest in contests:
         if re.search(options.only, contest.title):
             rows += _result(contest, setting, options.seconds, load)
-            _print(rows[-len(contest.contestants) :])
+            print_table(rows[-len(contest.contestants) :])
     if options.only:
         console.print("a part of the contests is not written")
     else:
@@ -121,49 +110,6 @@ def same_labels(ours: Tensor, theirs: Tensor, *, share: float) -> str:
 def rounding(dtype: torch.dtype) -> float:
     """Which share of the largest value two orders of summation may differ by."""
     return 1e-3 if dtype == torch.float32 else 0.1
-
-
-def facts(device: torch.device) -> Row:
-    """Where and by which command a row came about."""
-    return {
-        "machine": device_name(device),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "command": " ".join([f"python benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
-    }
-
-
-def write(name: str, rows: Sequence[Row]) -> None:
-    """results/NAME.csv."""
-    RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"{name}.csv"
-    with file.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    console.print(f"wrote {file.relative_to(RESULTS.parents[1])}")
-
-
-def draw_bars(name: str, rows: Sequence[Row]) -> None:
-    """results/NAME.png: how many times as long as ours each takes."""
-    if find_spec("matplotlib") is None:
-        console.print("no plot was drawn: matplotlib comes with `uv sync --group benchmarks`")
-        return
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    others = [row for row in rows if row["contestant"] != OURS]
-    figure, axes = pyplot.subplots(figsize=(9, 0.8 + 0.35 * len(others)), layout="constrained")
-    bars = axes.barh([f"{row['work']}: {row['contestant']}" for row in others], [row["ratio"] for row in others])
-    axes.bar_label(bars, fmt="%.2f", padding=3)
-    axes.axvline(1, color="black", linewidth=1)
-    axes.invert_yaxis()
-    axes.set_xlabel(f"time, as a multiple of pvtseg's ({rows[0]['machine']})")
-    file = RESULTS / f"{name}.png"
-    figure.savefig(file, dpi=120)
-    console.print(f"wrote {file.relative_to(RESULTS.parents[1])}")
 
 
 def _name(name: str, setting: Setting) -> str:
@@ -206,13 +152,13 @@ def _result(contest: Contest, setting: Setting, seconds: float, load: float) -> 
         {
             "work": contest.title,
             "contestant": name,
-            "version": _version(name),
-            "seconds": _rounded(contest.scale.get(name, 1) * timing.median),
-            "lower_quartile": _rounded(contest.scale.get(name, 1) * timing.quartiles[0]),
-            "upper_quartile": _rounded(contest.scale.get(name, 1) * timing.quartiles[1]),
-            "core_seconds": _rounded(contest.scale.get(name, 1) * timing.median_core_seconds),
-            "units_per_second": _rounded(contest.units / timing.median / contest.scale.get(name, 1)),
-            "units_per_core_second": _rounded(contest.units / timing.median_core_seconds / contest.scale.get(name, 1)),
+            "version": version(name),
+            "seconds": rounded(contest.scale.get(name, 1) * timing.median),
+            "lower_quartile": rounded(contest.scale.get(name, 1) * timing.quartiles[0]),
+            "upper_quartile": rounded(contest.scale.get(name, 1) * timing.quartiles[1]),
+            "core_seconds": rounded(contest.scale.get(name, 1) * timing.median_core_seconds),
+            "units_per_second": rounded(contest.units / timing.median / contest.scale.get(name, 1)),
+            "units_per_core_second": rounded(contest.units / timing.median_core_seconds / contest.scale.get(name, 1)),
             "repeats": len(timing.seconds),
             "ratio": round(ratio(name), 3),
             "goal": contest.goals.get(name, ""),
@@ -242,57 +188,3 @@ def _peak_in_a_child(title: str, contestant: str) -> float:
     command = [sys.executable, *sys.argv, "--peak-of", title, contestant]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return float(output.split()[-1])
-
-
-def _print(rows: Sequence[Row]) -> None:
-    """One contest."""
-    table = Table(title=rows[0]["work"], title_justify="left")
-    for title in (
-        "",
-        "seconds",
-        "half of them",
-        "core seconds",
-        "per second",
-        "and core",
-        "ratio",
-        "goal",
-        "MiB",
-        "ratio",
-        "goal",
-        "agrees",
-    ):
-        table.add_column(title, justify="left" if title in ("", "agrees") else "right")
-    for row in rows:
-        table.add_row(
-            f"{row['contestant']} {row['version']}",
-            str(row["seconds"]),
-            f"{row['lower_quartile']} to {row['upper_quartile']}",
-            *(
-                str(row[key])
-                for key in (
-                    "core_seconds",
-                    "units_per_second",
-                    "units_per_core_second",
-                    "ratio",
-                    "goal",
-                    "peak_mib",
-                    "memory_ratio",
-                    "memory_goal",
-                )
-            ),
-            row["agrees"],
-        )
-    console.print(table)
-
-
-def _rounded(value: float) -> float:
-    """Four digits."""
-    return float(f"{value:.4g}")
-
-
-def _version(name: str) -> str:
-    """Of a contestant that is a library."""
-    try:
-        return version(name.replace("_", "-"))
-    except PackageNotFoundError:
-        return ""

@@ -13,7 +13,8 @@ from functools import partial
 import contest
 import peers
 import torch
-from contest import OURS, Contest, Setting
+from contest import Contest, Setting
+from reporting import OURS
 from torch import Tensor, nn
 
 from pvtseg.model import ImageModel, count_multiply_adds

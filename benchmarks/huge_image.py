@@ -12,9 +12,9 @@ import argparse
 import os
 import time
 
-import contest
 import numpy as np
 import torch
+from reporting import console, facts, write
 
 import pvtseg
 from pvtseg.cli.measuring import peak_memory
@@ -71,13 +71,13 @@ def main() -> None:
         "all_scores_mib": round(options.side**2 * options.classes * 4 / 2**20),
         "seconds": round(seconds, 1),
         "load_before": round(load, 1),
-        **contest.facts(torch.device("cpu")),
+        **facts(torch.device("cpu")),
     }
-    contest.console.print(
+    console.print(
         f"{options.side} x {options.side}, {options.classes} classes: {row['above_rest_mib']} MiB above the process at rest, "
         f"{row['seconds']} s; all class scores would take {row['all_scores_mib']} MiB"
     )
-    contest.write("huge_image", [row])
+    write("huge_image", [row])
 
 
 if __name__ == "__main__":

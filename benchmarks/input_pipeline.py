@@ -26,8 +26,9 @@ import cv2
 import hydra
 import numpy as np
 import torch
-from contest import OURS, Contest, Setting
+from contest import Contest, Setting
 from PIL import Image
+from reporting import OURS
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import io, tv_tensors

@@ -15,7 +15,8 @@ from functools import partial
 import contest
 import peers
 import torch
-from contest import OURS, Contest, Setting
+from contest import Contest, Setting
+from reporting import OURS
 from torch import Tensor
 from torch.nn import functional as F
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import contest
-from contest import Contest, Row
+from contest import Contest
 from encoder import of_encoder
+from reporting import Row, console
 
 SIDES = (256, 512, 1024, 2048)
 BATCHES = (1, 2, 4, 8, 16)
@@ -30,7 +31,7 @@ def growth(rows: list[Row], start: str) -> None:
     for name in dict.fromkeys(row["contestant"] for row in rows):
         rates = [row["units_per_second"] for row in rows if row["contestant"] == name and row["work"].startswith(start)]
         if len(rates) > 1:
-            contest.console.print(f"{start} {name}: the slowest {max(rates) / min(rates):.2f} times the fastest")
+            console.print(f"{start} {name}: the slowest {max(rates) / min(rates):.2f} times the fastest")
 
 
 if __name__ == "__main__":
