@@ -78,9 +78,13 @@ def load_predictor(source: str | Path, *, device: str = "cpu", **options: Any) -
 
     options: those of `load_model`. Raises UserError where the checkpoint does not say which image it wants.
     """
+    return as_predictor(load_model(source, **options), str(source)).to(device)
+
+
+def as_predictor(model: nn.Module, source: str = "the model") -> Predictor:
+    """The predictor of a model that carries its configuration. Raises UserError where its task is not known to predictors."""
     from pvtseg import predictor  # which waits for OpenCV and Lightning
 
-    model = load_model(source, **options)
     config = model.config
     answers = {"Segmentation": predictor.labels, "Depth": predictor.metres, "Classification": predictor.probabilities}
     task = config["task"]["_target_"].rpartition(".")[2]
@@ -92,7 +96,7 @@ def load_predictor(source: str | Path, *, device: str = "cpu", **options: Any) -
         inference=instantiate(config["inference"], _convert_="all"),
         transform=build_eval_transform(config),
         normalize=instantiate(config["data"]["normalize"], _convert_="all"),
-    ).to(device)
+    )
 
 
 def save_model(model: nn.Module, folder: str | Path, layout: str = "pvtseg") -> Path:

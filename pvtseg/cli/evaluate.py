@@ -33,6 +33,8 @@ def evaluate(config: DictConfig) -> float:
     model = load_model(checkpoint)
     stored = model.config
     config = overridden(stored, config_name="eval")
+    if "val" not in config.data:
+        raise UserError("the checkpoint does not say what to evaluate it on; add data=, such as data=folder data.root=FOLDER.")
     folder = RunFolder(Path(config.paths.run))
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = build_data(config)

@@ -34,6 +34,4 @@ def overridden(stored: dict[str, Any], *, config_name: str) -> DictConfig:
                 config.data.normalize = stored["data"]["normalize"]
         else:
             OmegaConf.update(config, key, OmegaConf.select(OmegaConf.create(composed), key))
-    if "val" not in config.data:
-        raise UserError("the checkpoint does not say what to evaluate it on; add data=, such as data=folder data.root=FOLDER.")
     return config

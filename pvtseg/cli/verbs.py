@@ -9,6 +9,7 @@ VERBS = {
     "convert": ("pvtseg.cli.convert", "write weights in another format: pvtseg convert source=SOURCE layout=timm output=FOLDER"),
     "download": ("pvtseg.cli.download", "fetch a data set, or say how to get it: pvtseg download data=ade20k"),
     "verify": ("pvtseg.cli.verify", "look for what would go wrong with data: pvtseg verify data=folder data.root=FOLDER"),
+    "benchmark": ("pvtseg.cli.benchmark", "time and memory of a model: pvtseg benchmark checkpoint=SOURCE"),
 }
 
 

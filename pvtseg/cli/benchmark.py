@@ -1,0 +1,154 @@
+"""Measures a model: parameters, multiply-adds, time and memory of its answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from pvtseg.cli.app import run
+from pvtseg.interfaces import UserError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+OPTIONS = ("size", "batch_size", "device", "dtype", "compile", "threads", "seconds")
+DTYPES = ("float32", "bfloat16", "float16")
+SMALL = 64  # the side of the image that a model meets first, so that no library has to be loaded later
+
+
+def main() -> None:
+    """`pvtseg benchmark checkpoint=SOURCE`, or `pvtseg benchmark task=... backbone=...`."""
+    run(benchmark, "benchmark")
+
+
+def benchmark(config: DictConfig) -> dict[str, Any]:
+    """Measures, prints a table, writes benchmark.json, and returns what is in it."""
+    # Imported here, so that --help and a misspelt option answer at once.
+    import torch
+
+    from pvtseg.cli import benchmark_report as report
+    from pvtseg.cli.measuring import device_name
+    from pvtseg.cli.quiet import quieten
+    from pvtseg.model import count_multiply_adds
+
+    quieten()
+    sizes, batch_sizes = _sizes(config.size), _batch_sizes(config.batch_size)
+    device, dtype = _device(config.device), _dtype(config.dtype)
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    model = _model(config)
+    nodes = {name: model.config[name]["_target_"].rpartition(".")[2] for name in ("task", "backbone", "head")}
+    in_channels = model.config["backbone"]["in_channels"]
+    content = {
+        **nodes,
+        "checkpoint": config.checkpoint,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "device": device_name(device),
+        "dtype": config.dtype,
+        "compile": config.compile,
+        "torch": torch.__version__,
+    }
+    work = {size: count_multiply_adds(model, in_channels, size) for size in sizes}
+    report.header(content)
+    answer = _answering(model.to(device, dtype), compiled=config.compile)
+    with torch.inference_mode():
+        content["measurements"] = []
+        for size, batch_size in product(sizes, batch_sizes):
+            image = torch.randn(batch_size, in_channels, *size, device=device, dtype=dtype)
+            image = image.contiguous(memory_format=torch.channels_last)  # as the data module hands it over
+            found = _measure(answer, image, config.seconds)
+            content["measurements"].append({"size": list(size), "multiply_adds": work[size], **found})
+    report.measurements(content["measurements"])
+    folder = Path(config.paths.run)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "benchmark.json").write_text(json.dumps(content, indent=2) + "\n")
+    report.console.print(f"wrote {folder / 'benchmark.json'}")
+    return content
+
+
+def _model(config: DictConfig) -> nn.Module:
+    """The checkpoint's model, asked as the command line says; without a checkpoint a new one."""
+    from pvtseg.build import build_model, resolve
+    from pvtseg.cli.overriding import overridden
+    from pvtseg.load import load_model
+
+    if config.checkpoint is None:
+        return build_model(resolve(OmegaConf.masked_copy(config, [key for key in config if key not in OPTIONS]))).eval()
+    model = load_model(str(config.checkpoint))
+    inference = overridden(model.config, config_name="benchmark").inference
+    model.config = {**model.config, "inference": OmegaConf.to_container(inference, resolve=True)}
+    return model
+
+
+def _answering(model: nn.Module, *, compiled: bool) -> Any:
+    """A function of the image: what a user gets, labels or metres at the image's size, or class probabilities."""
+    import torch
+
+    from pvtseg.load import as_predictor
+
+    predictor = as_predictor(model)
+    if compiled:
+        model.compile()
+    return lambda image: predictor.answer(predictor.inference(model, image), image.shape[-2:])
+
+
+def _measure(answer: Any, image: torch.Tensor, seconds: float) -> dict[str, Any]:
+    """Time and memory of one batch."""
+    from pvtseg.cli.measuring import peak_memory, time_in_turn
+
+    answer(image[..., :SMALL, :SMALL])
+    peak = peak_memory(lambda: answer(image), image.device)
+    answer(image)
+    timing = time_in_turn({"answer": lambda: answer(image)}, image.device, seconds=seconds)["answer"]
+    return {
+        "batch_size": len(image),
+        "seconds": timing.median,
+        "quartiles": list(timing.quartiles),
+        "repeats": len(timing.seconds),
+        "images_per_second": len(image) / timing.median,
+        "peak_mib": peak,
+    }
+
+
+def _sizes(given: Any) -> list[tuple[int, int]]:
+    """[height, width], one number for both, or a list of such."""
+    from pvtseg.data.transforms.sizes import as_size
+
+    plain = OmegaConf.to_container(given) if OmegaConf.is_config(given) else given
+    several = isinstance(plain, list) and any(isinstance(size, list) for size in plain)
+    return [as_size(size) for size in (plain if several else [plain])]
+
+
+def _batch_sizes(given: Any) -> list[int]:
+    numbers = list(given) if OmegaConf.is_list(given) else [given]
+    wrong = [number for number in numbers if not isinstance(number, int) or number < 1]
+    if wrong or not numbers:
+        raise UserError(f"batch_size is {given}; use a number of images, 1 or more, or several: batch_size=[1,8].")
+    return numbers
+
+
+def _device(name: str) -> torch.device:
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise UserError(f"device is {name}; use cpu, cuda, cuda:1 or auto.")
+    index = int(name.partition(":")[2] or 0)
+    if name != "cpu" and index >= torch.cuda.device_count():
+        raise UserError(f"device is {name}, torch sees {torch.cuda.device_count()} GPUs; use device=cpu, or one that is there.")
+    return torch.device(name)
+
+
+def _dtype(name: str) -> torch.dtype:
+    import torch
+
+    if name not in DTYPES:
+        raise UserError(f"dtype is {name}; use one of {', '.join(DTYPES)}.")
+    return getattr(torch, name)
