@@ -48,7 +48,7 @@ def read_image(path: PathLike, content: bytes | None = None) -> np.ndarray:
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")  # Pillow warns on the direct way
     try:
-        return np.array(image.convert("RGB"))
+        return np.array(image if image.mode == "RGB" else image.convert("RGB"))
     except ValueError as error:
         raise UserError(f"{path} has colours of mode {image.mode} ({error}); save it as RGB") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
+import cv2
 import numpy as np
 from torch.utils.data import Dataset
 
@@ -89,7 +90,8 @@ class LabelValues:
         """(H, W) raw values -> (H, W) class indices. A value that means nothing is a UserError naming `file`."""
         if raw.dtype != np.uint8 and (raw.min() < 0 or raw.max() >= len(self.table)):
             raise self._unknown_values(raw, file)
-        target = self.table.take(raw)
+        # OpenCV knows bytes only, but need not make places of them first
+        target = cv2.LUT(raw, self.table[:256]) if raw.dtype == np.uint8 else self.table.take(raw)
         if target.min() == UNKNOWN:
             raise self._unknown_values(raw, file)
         return target.astype(self.dtype)
