@@ -88,8 +88,6 @@ def _model(config: DictConfig) -> nn.Module:
 
 def _answering(model: nn.Module, *, compiled: bool) -> Any:
     """A function of the image: what a user gets, labels or metres at the image's size, or class probabilities."""
-    import torch
-
     from pvtseg.load import as_predictor
 
     predictor = as_predictor(model)

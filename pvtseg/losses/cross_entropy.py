@@ -8,6 +8,8 @@ never exists.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import torch
@@ -58,7 +60,7 @@ class CrossEntropy(nn.Module):
         self.ignore_index = ignore_index
         self.label_smoothing = label_smoothing
         self.average = average
-        self._of_band = _loss_and_slope
+        self._of_band: OfBand | None = None  # the usual one of the device
         weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
         self.register_buffer("class_weights", weights, persistent=False)
 
@@ -80,7 +82,8 @@ class CrossEntropy(nn.Module):
         count = (weights[target] * valid).sum() if self.average == "valid" else weights.new_tensor(target.numel())
         share = valid / count.clamp_min(torch.finfo(dtype).tiny)  # of each pixel in the mean
         wants_gradient = torch.is_grad_enabled() and logits.requires_grad
-        return _UpsampledCrossEntropy.apply(logits, target, share, weights, self.label_smoothing, wants_gradient, self._of_band)
+        of_band = self._of_band or _usual(logits.device)
+        return _UpsampledCrossEntropy.apply(logits, target, share, weights, self.label_smoothing, wants_gradient, of_band)
 
 
 class _UpsampledCrossEntropy(torch.autograd.Function):
@@ -127,6 +130,13 @@ class _UpsampledCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
         return (gradient * upstream).to(ctx.logits_type).permute(0, 3, 1, 2), *[None] * 6
+
+
+@cache
+def _usual(device: torch.device) -> OfBand:
+    """Compiled for a GPU, where each of the dozen operations would read and write the band; as it is elsewhere."""
+    compiles = device.type == "cuda" and find_spec("triton") and torch.cuda.get_device_capability(device) >= (7, 0)
+    return torch.compile(_loss_and_slope, dynamic=True) if compiles else _loss_and_slope
 
 
 def _loss_and_slope(
