@@ -1,7 +1,8 @@
 """What the benchmarks share: several libraries do the same work in turn, and a table says how long each took.
 
-All are in one process and take turns, so that whatever else the machine does disturbs them alike. They have to agree first. A
-peak of memory is that of a fresh process for each: what the work takes beyond libraries, model and a first small piece of work.
+They have to agree first. Then each gets a process of its own, as a user of that library alone would have it, since what one
+library makes the C library's memory do changes the speed of the others by a third; and they take turns, so that whatever else the
+machine does disturbs them alike. A peak of memory is what the work takes beyond libraries, model and a first small piece of work.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,9 +22,9 @@ import torch
 from reporting import OURS, Row, console, draw_bars, facts, print_table, rounded, version, write
 from torch import Tensor
 
-from pvtseg.cli.measuring import peak_memory, time_in_turn
+from pvtseg.cli.measuring import Timing, peak_memory, time_in_turn
 
-FEWEST = 3  # repeats; a training step takes seconds
+FEWEST, MOST = 3, 51  # repeats; a training step takes seconds
 
 
 class Setting(NamedTuple):
@@ -71,6 +73,10 @@ def hold(name: str, contests: Sequence[Contest], description: str | None, *, thr
     options = _options(description, threads or torch.get_num_threads())
     torch.set_num_threads(options.threads)
     setting = Setting(torch.device(options.device), getattr(torch, options.dtype), options.compile)
+    if options.serve:
+        title, contestant = options.serve
+        _serve(next(contest for contest in contests if contest.title == title), contestant, setting)
+        return []
     if options.peak_of:
         title, contestant = options.peak_of
         print(_peak_here(next(contest for contest in contests if contest.title == title), contestant, setting))
@@ -130,6 +136,7 @@ def _options(description: str | None, threads: int) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=15, help="to repeat each contest for, at least three times")
     parser.add_argument("--only", default="", help="those contests whose title this regular expression finds; nothing is written")
     parser.add_argument("--peak-of", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -140,9 +147,8 @@ def _result(contest: Contest, setting: Setting, seconds: float, load: float) -> 
     answers = {name: work() for name, work in works.items()}
     ours = answers[OURS]
     agreement = {name: "" if name == OURS else contest.agree(ours, answer) for name, answer in answers.items()}
-    del answers, ours
-    timings = time_in_turn(works, setting.device, seconds=seconds, fewest=FEWEST)
-    del works
+    del answers, ours, works
+    timings = _time_in_turn(contest, seconds)
     peaks = {name: _peak_in_a_child(contest.title, name) if contest.memory_goals else None for name in timings}
 
     def ratio(name: str) -> float:
@@ -173,6 +179,49 @@ def _result(contest: Contest, setting: Setting, seconds: float, load: float) -> 
         }
         for name, timing in timings.items()
     ]
+
+
+def _time_in_turn(contest: Contest, seconds: float) -> dict[str, Timing]:
+    """Rounds in which every contestant works once, for about so many seconds."""
+    servers = {name: _start(contest.title, name) for name in contest.contestants}
+    timings = {name: Timing() for name in servers}
+    for server in servers.values():
+        _ask(server)  # each is ready, and has worked once
+    begin = time.perf_counter()
+    while len(timings[OURS].seconds) < FEWEST or (time.perf_counter() - begin < seconds and len(timings[OURS].seconds) < MOST):
+        for name, server in servers.items():
+            clock, cores = _ask(server)
+            timings[name].seconds.append(clock)
+            timings[name].core_seconds.append(cores)
+    for server in servers.values():
+        server.communicate()
+    return timings
+
+
+def _start(title: str, contestant: str) -> subprocess.Popen[str]:
+    command = [sys.executable, *sys.argv, "--serve", title, contestant]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def _ask(server: subprocess.Popen[str]) -> tuple[float, float]:
+    """Has a contestant work once. Seconds on the clock, and those that all its cores together worked."""
+    server.stdin.write("work\n")
+    server.stdin.flush()
+    for line in server.stdout:  # libraries print things too
+        if line.startswith("seconds "):
+            _, clock, cores = line.split()
+            return float(clock), float(cores)
+    raise ChildProcessError(f"{server.args} ended early")
+
+
+def _serve(contest: Contest, name: str, setting: Setting) -> None:
+    """Works once for each line on standard input, and says how long it took."""
+    inputs = contest.inputs(setting)
+    work = partial(contest.contestants[name](setting), *inputs)
+    work()
+    for _ in sys.stdin:
+        timing = time_in_turn({name: work}, setting.device, seconds=0, fewest=1)[name]
+        print("seconds", *timing.seconds, *timing.core_seconds, flush=True)
 
 
 def _peak_here(contest: Contest, name: str, setting: Setting) -> float:

@@ -28,12 +28,12 @@ def ours(name: str, setting: Setting) -> Callable[[Tensor], Maps]:
 
 
 def transformers(name: str, setting: Setting) -> Callable[[Tensor], Maps]:
-    model = setting.compile(setting.place(peers.in_transformers(peers.encoder(name), "PvtV2Model")))
+    model = setting.compile(setting.place(peers.in_transformers("encoder", name, "PvtV2Model")))
     return _inferring(lambda image: model(image, output_hidden_states=True).hidden_states)
 
 
 def timm(name: str, setting: Setting) -> Callable[[Tensor], Maps]:
-    model = setting.place(peers.in_timm(peers.encoder(name)))
+    model = setting.place(peers.in_timm(name))
     return _inferring(setting.compile(partial(model.forward_intermediates, intermediates_only=True)))
 
 

@@ -33,7 +33,7 @@ def our_labels(size: str, setting: Setting) -> Work:
 
 def transformers_labels(size: str, setting: Setting) -> Work:
     """With the upsampling and argmax of its `post_process_semantic_segmentation`."""
-    model = setting.compile(setting.place(peers.in_transformers(peers.segformer(size), "SegformerForSemanticSegmentation")))
+    model = setting.compile(setting.place(peers.in_transformers("segformer", size, "SegformerForSemanticSegmentation")))
 
     def work(image: Tensor) -> Tensor:
         logits = model(image).logits
@@ -43,7 +43,7 @@ def transformers_labels(size: str, setting: Setting) -> Work:
 
 
 def smp_labels(size: str, setting: Setting) -> Work:
-    model = setting.compile(setting.place(peers.in_smp(peers.segformer(size), size)))
+    model = setting.compile(setting.place(peers.in_smp(size)))
     return torch.inference_mode()(lambda image: model(image).argmax(dim=1))
 
 
@@ -53,7 +53,7 @@ def our_depth(size: str, setting: Setting) -> Work:
 
 
 def transformers_depth(size: str, setting: Setting) -> Work:
-    model = setting.compile(setting.place(peers.in_transformers(peers.glpn(size), "GLPNForDepthEstimation")))
+    model = setting.compile(setting.place(peers.in_transformers("glpn", size, "GLPNForDepthEstimation")))
     return torch.inference_mode()(lambda image: model(image).predicted_depth)
 
 

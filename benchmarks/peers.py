@@ -1,8 +1,18 @@
-"""The same model in other libraries: our weights, written by `pvtseg.save_model` in the form that each of them opens."""
+"""The same model in other libraries: our weights, written by `pvtseg.save_model` in the form that each of them opens.
+
+    python benchmarks/peers.py encoder pvt_v2_b0 timm FOLDER
+
+writes them. It is a process of its own, so that one that measures another library has done no more than open a file.
+"""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -48,41 +58,45 @@ def with_one_epsilon(model: nn.Module) -> nn.Module:
     return model
 
 
-def in_transformers(model: nn.Module, architecture: str, **options: Any) -> nn.Module:
-    """The model as transformers' class of that name, in eval mode."""
+def in_transformers(kind: str, name: str, architecture: str, **options: Any) -> nn.Module:
+    """Our encoder, segformer or glpn of that name as transformers' class of that name, in eval mode."""
     import transformers
 
-    with TemporaryDirectory() as folder:
-        pvtseg.save_model(model, folder, layout="huggingface")
+    with _saved(kind, name, "huggingface") as folder:
         return with_one_epsilon(getattr(transformers, architecture).from_pretrained(folder, **options).eval())
 
 
-def in_timm(backbone: nn.Module) -> nn.Module:
-    """The encoder as timm's model of its name, in eval mode."""
+def in_timm(name: str) -> nn.Module:
+    """Our encoder of that name as timm's model, in eval mode."""
     import timm
 
-    with TemporaryDirectory() as folder:
-        pvtseg.save_model(backbone, folder, layout="timm")
+    with _saved("encoder", name, "timm") as folder:
         return with_one_epsilon(timm.create_model(f"local-dir:{folder}", pretrained=True).eval())
 
 
-def in_smp(model: nn.Module, size: str) -> nn.Module:
-    """SegFormer as segmentation_models.pytorch's, in eval mode.
+def in_smp(size: str) -> nn.Module:
+    """Our segformer as segmentation_models.pytorch's, in eval mode.
 
     Its last step aligns the corners of the coarse and the fine map, as no other SegFormer does. Here it is told not to, which
     takes as long.
     """
     import segmentation_models_pytorch as smp
 
-    classify = model.head.classify
-    theirs = smp.Segformer(
-        f"mit_{size}", encoder_weights=None, decoder_segmentation_channels=classify.in_channels, classes=classify.out_channels
-    )
-    with TemporaryDirectory() as folder:
-        weights = torch.load(pvtseg.save_model(model, folder, layout="official") / "model.pth", weights_only=True)["state_dict"]
+    with _saved("segformer", size, "official") as folder:
+        weights = torch.load(folder / "model.pth", weights_only=True)["state_dict"]
+    classes, channels = weights["decode_head.linear_pred.weight"].shape[:2]
+    theirs = smp.Segformer(f"mit_{size}", encoder_weights=None, decoder_segmentation_channels=channels, classes=classes)
     theirs.load_state_dict({_smp_name(name): tensor for name, tensor in weights.items()})
     theirs.segmentation_head[1].align_corners = False
     return with_one_epsilon(theirs.eval())
+
+
+@contextmanager
+def _saved(kind: str, name: str, layout: str) -> Iterator[Path]:
+    """A folder with our weights in a peer's layout."""
+    with TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, __file__, kind, name, layout, folder], check=True)
+        yield Path(folder)
 
 
 def _smp_name(official: str) -> str:
@@ -104,3 +118,8 @@ def _made(model: nn.Module) -> nn.Module:
             if parameter.ndim == 1:
                 parameter += 0.1 * torch.randn_like(parameter)
     return model.eval()
+
+
+if __name__ == "__main__":
+    kind, name, layout, folder = sys.argv[1:]
+    pvtseg.save_model({"encoder": encoder, "segformer": segformer, "glpn": glpn}[kind](name), folder, layout=layout)

@@ -61,9 +61,8 @@ def ours(size: str, setting: Setting) -> Step:
 
 
 def transformers(size: str, setting: Setting) -> Step:
-    model = peers.in_transformers(
-        peers.segformer(size), "SegformerForSemanticSegmentation", drop_path_rate=0.0, classifier_dropout_prob=0.0
-    )
+    still = {"drop_path_rate": 0.0, "classifier_dropout_prob": 0.0}
+    model = peers.in_transformers("segformer", size, "SegformerForSemanticSegmentation", **still)
     model = model.to(setting.device).train()
     forward = setting.compile(model)
     return Step(model, lambda image, target: forward(pixel_values=image, labels=target).loss, setting)

@@ -7,6 +7,7 @@ on it. A band is small enough to be kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -36,11 +37,22 @@ def in_row_bands(
     """
     if not pays_in_bands(tokens):
         return function(tokens)
+    keep_freed_memory()
     batch, height, width, _ = tokens.shape
     rows = max(BAND_BYTES // (width * bytes_per_token), 4 * halo)
     if rows >= batch * height:
         return function(tokens)
     return _InRowBands.apply(function, list(_bands(batch, height, rows, halo)), scale, tokens, *parameters)
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Has the C library keep freed blocks of up to 31 MiB for the next ones.
+
+    It does so for blocks that are no larger than the largest that it has seen freed, and it can be up to 32 MiB (mallopt(3),
+    M_MMAP_THRESHOLD). It is shown one here, which is never written to and so costs nothing.
+    """
+    torch.empty(31 << 20, dtype=torch.uint8, device="cpu")
 
 
 def pays_in_bands(tensor: Tensor) -> bool:
