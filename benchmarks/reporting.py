@@ -60,6 +60,7 @@ def draw_bars(name: str, rows: Sequence[Row]) -> None:
     figure, axes = pyplot.subplots(figsize=(9, 0.8 + 0.35 * len(others)), layout="constrained")
     bars = axes.barh([f"{row['work']}: {row['contestant']}" for row in others], [row["ratio"] for row in others])
     axes.bar_label(bars, fmt="%.2f", padding=3)
+    axes.margins(x=0.1)
     axes.axvline(1, color="black", linewidth=1)
     axes.invert_yaxis()
     axes.set_xlabel(f"time, as a multiple of pvtseg's ({rows[0]['machine']})")

@@ -47,12 +47,12 @@ def in_row_bands(
 
 @cache
 def keep_freed_memory() -> None:
-    """Has the C library keep freed blocks of up to 31 MiB for the next ones.
+    """Has the C library keep what a band gives back for the next one.
 
-    It does so for blocks that are no larger than the largest that it has seen freed, and it can be up to 32 MiB (mallopt(3),
-    M_MMAP_THRESHOLD). It is shown one here, which is never written to and so costs nothing.
+    It keeps freed blocks that are no larger than the largest that it has seen freed (mallopt(3), M_MMAP_THRESHOLD; 32 MiB at
+    most). It is shown one as large as the three of a band together, which is never written to and so costs nothing.
     """
-    torch.empty(31 << 20, dtype=torch.uint8, device="cpu")
+    torch.empty(3 * BAND_BYTES, dtype=torch.uint8, device="cpu")
 
 
 def pays_in_bands(tensor: Tensor) -> bool:
