@@ -2,28 +2,15 @@
 
 import pytest
 import torch
-from torch.nn import functional as F
+from resizing import SIZES, plain
 
 from pvtseg.layers import labelling
 from pvtseg.layers.labelling import upsampled_argmax
-
-SIZES = [
-    ((8, 8), (32, 32)),  # the usual quarter
-    ((7, 11), (29, 40)),  # no whole ratio
-    ((5, 6), (5, 6)),  # already there
-    ((9, 12), (4, 30)),  # fewer rows, more columns
-    ((1, 1), (6, 5)),
-    ((1, 9), (17, 1)),
-]
 
 
 @pytest.fixture(params=[1, 100, 10**9], ids=["a_pixel", "some_pixels", "all_pixels"])
 def chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(labelling, "SCORES", request.param)
-
-
-def plain(logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
 
 
 @pytest.mark.usefixtures("chunks")

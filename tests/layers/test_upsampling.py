@@ -2,29 +2,16 @@
 
 import pytest
 import torch
-from torch.nn import functional as F
+from resizing import SIZES, plain
 
 from pvtseg.layers import upsampling
 from pvtseg.layers.upsampling import bands, channels_last
-
-SIZES = [
-    ((8, 8), (32, 32)),  # the usual quarter
-    ((7, 11), (29, 40)),  # no whole ratio
-    ((5, 6), (5, 6)),  # already there
-    ((9, 12), (4, 30)),  # fewer rows, more columns
-    ((1, 1), (6, 5)),
-    ((1, 9), (17, 1)),
-]
 
 
 @pytest.fixture(params=[1, 2_000, 10**9], ids=["a_row", "a_few_rows", "all_rows"])
 def band_bytes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr(upsampling, "CPU_BAND_BYTES", request.param)
     return request.param
-
-
-def plain(logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
 
 
 @pytest.mark.usefixtures("band_bytes")
