@@ -44,6 +44,8 @@ def evaluate(config: DictConfig) -> float:
     if config["compile"]:
         task.compile()
     trainer = build_trainer(config)
+    if not trainer.limit_val_batches:
+        raise UserError("trainer.limit_val_batches=0 leaves nothing to evaluate; leave it out, or give a number of batches.")
     if trainer.is_global_zero:
         report.evaluation_header(config, data, task, trainer, checkpoint)
     trainer.validate(task, data, verbose=False)

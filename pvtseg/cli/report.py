@@ -55,13 +55,15 @@ def results(content: dict[str, Any], monitor: str) -> None:
     """The metrics as a table: per class where there are classes with figures of their own, one line else."""
     metrics = content["metrics"]
     classes = {name.removeprefix("IoU/"): value for name, value in metrics.items() if name.startswith("IoU/")}
-    table = Table(title=f"{content['task']} on {content['data']} ({content['protocol']['inference']})", title_justify="left")
+    protocol = content["protocol"]
+    limit = f", limit_val_batches={protocol['limit_val_batches']}" if "limit_val_batches" in protocol else ""
+    table = Table(title=f"{content['task']} on {content['data']} ({protocol['inference']}{limit})", title_justify="left")
     if classes:
         table.add_column("class")
         table.add_column("IoU", justify="right")
         for name, value in classes.items():
             table.add_row(name, f"{value:.4f}")
-        for name in content["protocol"]["absent_classes"]:
+        for name in protocol["absent_classes"]:
             table.add_row(name, "absent")
         table.add_section()
     else:
@@ -89,6 +91,9 @@ def content_of_metrics(config: "Config", task: "Task", data: "DataModule", check
         "inference": task.inference.protocol,
         "images": len(data.val),
     }
+    limit = config["trainer"]["limit_val_batches"]
+    if isinstance(limit, int) or limit < 1.0:  # so many batches, or a share of them
+        protocol["limit_val_batches"] = limit
     if absent or any(name.startswith("IoU/") for name in task.results):
         protocol["absent_classes"] = [name.removeprefix("IoU/") for name in absent]
     return {

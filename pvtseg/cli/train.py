@@ -43,8 +43,11 @@ def start(model: "nn.Module", config: "Config") -> str:
     return "random"
 
 
-def train(config: DictConfig) -> float:
-    """Runs what the configuration describes. Returns the best validation score, which a sweep compares."""
+def train(config: DictConfig) -> float | None:
+    """Runs what the configuration describes. Returns the best validation score, which a sweep compares.
+
+    None without validation (trainer.limit_val_batches=0): then the last weights are what is kept.
+    """
     # Imported here, so that --help and a misspelt option answer at once.
     import lightning
 
@@ -77,13 +80,14 @@ def train(config: DictConfig) -> float:
 
     trainer.fit(task, data, ckpt_path=folder.resume)
     trainer.save_checkpoint(folder.last)
-    best = trainer.checkpoint_callback.best_model_path or folder.last
+    best = folder.best if trainer.checkpoint_callback.best_model_path else folder.last
     trainer.validate(task, data, ckpt_path=best, verbose=False)
     if trainer.is_global_zero:
-        content = report.content_of_metrics(config, task, data, str(best))
-        folder.write_metrics(content)
         write_model(folder.model, model.state_dict(), model.config)
-        report.results(content, config["monitor"])
+        if task.results:
+            content = report.content_of_metrics(config, task, data, str(best))
+            folder.write_metrics(content)
+            report.results(content, config["monitor"])
         report.written([folder.best, folder.last, folder.model, folder.metrics, folder.predictions])
-        report.console.print(f"\nevaluate it with\n  python eval.py checkpoint={folder.best}")
-    return task.results[config["monitor"]]
+        report.console.print(f"\nevaluate it with\n  python eval.py checkpoint={best}")
+    return task.results.get(config["monitor"])

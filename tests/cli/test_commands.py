@@ -123,6 +123,24 @@ def test_a_run_needs_no_logger(command, tiny, tmp_path):
     assert outcome.status == 0, outcome.errors
 
 
+def test_a_run_without_validation_keeps_its_last_weights(command, tiny, tmp_path):
+    arguments = ["task=classification", *tiny, "trainer.max_steps=1", "trainer.limit_val_batches=0", f"hydra.run.dir={tmp_path}"]
+    outcome = command("train", *arguments)
+    assert outcome.status == 0, outcome.errors
+    assert f"python eval.py checkpoint={tmp_path}/checkpoints/last.ckpt" in outcome.output
+    assert (tmp_path / "model.safetensors").is_file()
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_figures_of_some_batches_say_so(trained, command, tmp_path):
+    folder, _ = trained("classification")
+    arguments = [f"checkpoint={folder}/model.safetensors", f"hydra.run.dir={tmp_path}", "trainer.limit_val_batches=1"]
+    outcome = command("evaluate", *arguments)
+    assert outcome.status == 0, outcome.errors
+    assert "limit_val_batches=1" in outcome.output
+    assert json.loads((tmp_path / "metrics.json").read_text())["protocol"]["limit_val_batches"] == 1
+
+
 def test_a_sweep_makes_one_folder_for_each_point_and_names_the_best(command, tiny, tmp_path):
     outcome = command(
         "train", "-m", "task=classification", *tiny, "trainer.max_steps=1",

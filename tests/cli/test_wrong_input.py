@@ -144,6 +144,12 @@ def test_an_evaluation_without_a_checkpoint_asks_for_one(command, tmp_path):
     check(command("evaluate", f"hydra.run.dir={tmp_path}"), "checkpoint=")
 
 
+def test_an_evaluation_of_no_images_is_refused(command, trained, tmp_path):
+    folder, _ = trained("classification")
+    arguments = [f"checkpoint={folder}/model.safetensors", "trainer.limit_val_batches=0", f"hydra.run.dir={tmp_path}"]
+    check(command("evaluate", *arguments), "trainer.limit_val_batches=0")
+
+
 @pytest.mark.parametrize("override", ["backbone=b1", "head.channels=16", "task=depth"])
 def test_what_the_weights_are_bound_to_cannot_be_changed_in_an_evaluation(command, trained, tmp_path, override):
     folder, _ = trained("segmentation")
