@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from pvtseg.backbones.pvt_v2.block import ConvFeedForward
+from pvtseg.backbones.pvt_v2.block import Block, ConvFeedForward
 from pvtseg.layers import row_bands
 from pvtseg.layers.row_bands import in_row_bands
 
@@ -68,12 +68,13 @@ def test_frozen_parameters_and_inputs_get_no_gradient(monkeypatch):
 
 
 def test_in_training_nothing_within_the_bands_is_kept(monkeypatch):
-    mlp, tokens = ConvFeedForward(8, 4, activate=nn.Identity()), torch.randn(2, 32, 32, 8, requires_grad=True)
+    mlp = ConvFeedForward(8, 4, activate=nn.Identity())
+    block, tokens = Block(8, nn.Identity(), mlp, drop_path_rate=0.0, eps=1e-6), torch.randn(2, 32, 32, 8, requires_grad=True)
 
     def kept() -> int:
         sizes = []
         with torch.autograd.graph.saved_tensors_hooks(lambda tensor: sizes.append(tensor.numel()) or tensor, lambda kept: kept):
-            mlp(tokens)
+            block(tokens)
         return max(sizes)
 
     at_once = kept()

@@ -23,10 +23,6 @@ class ConvFeedForward(nn.Module):
         self.contract = nn.Linear(hidden, channels)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        bytes_per_token = self.expand.out_features * tokens.itemsize
-        return in_row_bands(self._feed_forward, tokens, list(self.parameters()), halo=1, bytes_per_token=bytes_per_token)
-
-    def _feed_forward(self, tokens: Tensor) -> Tensor:
         hidden = self.activate(self.expand(tokens))
         hidden = to_tokens(self.depthwise(to_maps(hidden)))
         return self.contract(F.gelu(hidden))
@@ -35,7 +31,7 @@ class ConvFeedForward(nn.Module):
 class Block(nn.Module):
     """Pre-norm attention and feed-forward, each with its residual and stochastic depth. (B, H, W, C) -> the same."""
 
-    def __init__(self, channels: int, attention: nn.Module, mlp: nn.Module, *, drop_path_rate: float, eps: float):
+    def __init__(self, channels: int, attention: nn.Module, mlp: ConvFeedForward, *, drop_path_rate: float, eps: float):
         super().__init__()
         self.norm1 = nn.LayerNorm(channels, eps)
         self.attention = attention
@@ -45,4 +41,12 @@ class Block(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         tokens = tokens + self.drop_path(self.attention(self.norm1(tokens)))
-        return tokens + self.drop_path(self.mlp(self.norm2(tokens)))
+        return tokens + self.drop_path(self._feed_forward(tokens))
+
+    def _feed_forward(self, tokens: Tensor) -> Tensor:
+        parameters = [*self.norm2.parameters(), *self.mlp.parameters()]
+        bytes_per_token = self.mlp.expand.out_features * tokens.itemsize
+        return in_row_bands(self._mlp_of_norm, tokens, parameters, halo=1, bytes_per_token=bytes_per_token)
+
+    def _mlp_of_norm(self, tokens: Tensor) -> Tensor:
+        return self.mlp(self.norm2(tokens))
