@@ -2,7 +2,8 @@
 
 They have to agree first. Then each gets a process of its own, as a user of that library alone would have it, since what one
 library makes the C library's memory do changes the speed of the others by a third; and they take turns, so that whatever else the
-machine does disturbs them alike. A peak of memory is what the work takes beyond libraries, model and a first small piece of work.
+machine does disturbs them alike. The processes are started anew a few times, for one can be lucky with where its memory lies.
+A peak of memory is what the work takes beyond libraries, model and a first small piece of work.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from torch import Tensor
 
 from pvtseg.cli.measuring import Timing, peak_memory, time_in_turn
 
-FEWEST, MOST = 3, 51  # repeats; a training step takes seconds
+FEWEST, MOST = 3, 51  # repeats, at least in all and at most in one process; a training step takes seconds
 
 
 class Setting(NamedTuple):
@@ -85,7 +86,7 @@ def hold(name: str, contests: Sequence[Contest], description: str | None, *, thr
     rows = []
     for contest in contests:
         if re.search(options.only, contest.title):
-            rows += _result(contest, setting, options.seconds, load)
+            rows += _result(contest, setting, options.seconds, options.processes, load)
             print_table(rows[-len(contest.contestants) :])
     if options.only:
         console.print("a part of the contests is not written")
@@ -134,13 +135,14 @@ def _options(description: str | None, threads: int) -> argparse.Namespace:
     parser.add_argument("--compile", action="store_true", help="everything by torch.compile, the peers too")
     parser.add_argument("--threads", type=int, default=threads)
     parser.add_argument("--seconds", type=float, default=15, help="to repeat each contest for, at least three times")
+    parser.add_argument("--processes", type=int, default=3, help="how often each contestant is started anew within that time")
     parser.add_argument("--only", default="", help="those contests whose title this regular expression finds; nothing is written")
     parser.add_argument("--peak-of", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def _result(contest: Contest, setting: Setting, seconds: float, load: float) -> list[Row]:
+def _result(contest: Contest, setting: Setting, seconds: float, processes: int, load: float) -> list[Row]:
     """A row for each contestant, ours first."""
     inputs = contest.inputs(setting)
     works = {name: partial(build(setting), *inputs) for name, build in contest.contestants.items()}
@@ -148,7 +150,9 @@ def _result(contest: Contest, setting: Setting, seconds: float, load: float) -> 
     ours = answers[OURS]
     agreement = {name: "" if name == OURS else contest.agree(ours, answer) for name, answer in answers.items()}
     del answers, ours, works
-    timings = _time_in_turn(contest, seconds)
+    timings = {name: Timing() for name in contest.contestants}
+    for _ in range(processes):
+        _time_in_turn(contest, timings, seconds / processes, fewest=-(-FEWEST // processes))
     peaks = {name: _peak_in_a_child(contest.title, name) if contest.memory_goals else None for name in timings}
 
     def ratio(name: str) -> float:
@@ -181,21 +185,21 @@ def _result(contest: Contest, setting: Setting, seconds: float, load: float) -> 
     ]
 
 
-def _time_in_turn(contest: Contest, seconds: float) -> dict[str, Timing]:
-    """Rounds in which every contestant works once, for about so many seconds."""
+def _time_in_turn(contest: Contest, timings: dict[str, Timing], seconds: float, *, fewest: int) -> None:
+    """Rounds in which every contestant works once, for about so many seconds, added to the timings."""
     servers = {name: _start(contest.title, name) for name in contest.contestants}
-    timings = {name: Timing() for name in servers}
     for server in servers.values():
         _ask(server)  # each is ready, and has worked once
     begin = time.perf_counter()
-    while len(timings[OURS].seconds) < FEWEST or (time.perf_counter() - begin < seconds and len(timings[OURS].seconds) < MOST):
+    rounds = 0
+    while rounds < fewest or (time.perf_counter() - begin < seconds and rounds < MOST):
+        rounds += 1
         for name, server in servers.items():
             clock, cores = _ask(server)
             timings[name].seconds.append(clock)
             timings[name].core_seconds.append(cores)
     for server in servers.values():
         server.communicate()
-    return timings
 
 
 def _start(title: str, contestant: str) -> subprocess.Popen[str]:
