@@ -63,7 +63,7 @@ def draw_bars(name: str, rows: Sequence[Row]) -> None:
     axes.margins(x=0.1)
     axes.axvline(1, color="black", linewidth=1)
     axes.invert_yaxis()
-    axes.set_xlabel(f"time, as a multiple of pvtseg's ({rows[0]['machine']})")
+    figure.supxlabel(f"time, as a multiple of pvtseg's ({rows[0]['machine']})", fontsize="medium")
     file = RESULTS / f"{name}.png"
     figure.savefig(file, dpi=120)
     console.print(f"wrote {file.relative_to(RESULTS.parents[1])}")
