@@ -15,7 +15,8 @@ from typing import Any
 
 import peers
 import torch
-from encoder import SIDE
+from contest import Setting
+from encoder import SIDE, matrix_product
 from reporting import Row, console, facts, rounded, write
 from rich.table import Table
 from torch import nn
@@ -71,22 +72,23 @@ def milliseconds(model: nn.Module, image: torch.Tensor) -> dict[str, float]:
 
 def speed_of_a_large_product() -> float:
     """Multiply-adds a millisecond."""
-    left, right = torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE)
-    timing = time_in_turn({"product": lambda: left @ right}, CPU, seconds=0, fewest=3)["product"]
+    product = matrix_product(Setting(CPU, torch.float32, compiled=False))
+    timing = time_in_turn({"product": lambda: product(None)}, CPU, seconds=0, fewest=REPEATS)["product"]
     return SIDE**3 / timing.median / 1000
 
 
 @torch.inference_mode()
 def main() -> None:
     rows: list[Row] = []
+    speed = speed_of_a_large_product()
     for title, model, shape in works():
-        image = torch.randn(shape)
+        model, image = model.eval(), torch.randn(shape)
         for _ in range(3):
             model.answer(image)
-        found = milliseconds(model.eval(), image)
+        found = milliseconds(model, image)
         total = sum(found.values())
         found = dict(sorted(found.items(), key=lambda item: -item[1]))
-        found[BOUND] = shape[0] * count_multiply_adds(model, 3, shape[2:]) / speed_of_a_large_product()
+        found[BOUND] = shape[0] * count_multiply_adds(model, 3, shape[2:]) / speed
         table = Table("", "ms", "share", title=f"{title}, {total:.0f} ms", title_justify="left")
         for name, spent in found.items():
             table.add_row(name, f"{spent:.1f}", f"{spent / total:.0%}")
