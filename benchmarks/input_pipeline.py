@@ -3,8 +3,8 @@
     uv run --group benchmarks python benchmarks/input_pipeline.py
 
 Files of ADE20K's typical size, 683 x 512: rendered rooms as JPEG, their labels as PNG, in a temporary folder. Each reads, scales
-by 0.5 to 2, crops 512 x 512 (again while one class covers 3/4), flips, distorts the colours, pads and stacks batches of 8
-uint8 images; in one thread, so that a second is a second of one core. The libraries' colour changes differ a little, and
+by 0.5 to 2, crops 512 x 512 (again while one class covers 3/4), flips, distorts the colors, pads and stacks batches of 8
+uint8 images; in one thread, so that a second is a second of one core. The libraries' color changes differ a little, and
 so do their random numbers: the mean brightness and the share of ignored pixels have to be near, not the pixels.
 """
 
@@ -35,8 +35,8 @@ from torchvision import io, tv_tensors
 from torchvision.transforms import v2
 
 from pvtseg.build import build_data
-from pvtseg.config import config_dir
 from pvtseg.data.scenes import Scenes
+from pvtseg.paths import config_dir
 
 HEIGHT, WIDTH = 512, 683
 CROP, IGNORED, RATIOS, MOST_OF_ONE = 512, 255, (0.5, 2.0), 0.75

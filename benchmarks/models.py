@@ -1,8 +1,8 @@
-"""Whole models: from the image to labels or metres at its own size, against transformers and segmentation_models.pytorch.
+"""Whole models: from the image to labels or meters at its own size, against transformers and segmentation_models.pytorch.
 
     uv run --group benchmarks python benchmarks/models.py
 
-Upsampling and argmax are part of it. We upsample only where neighbouring coarse pixels disagree, so the time depends on what
+Upsampling and argmax are part of it. We upsample only where neighboring coarse pixels disagree, so the time depends on what
 is seen: "noise" answers with another class nearly everywhere, "room" is a rendered room. Weights are random, so that even
 there the answer has far more borders than a trained model's.
 """
@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pvtseg.data.scenes import Scenes
-from pvtseg.layers.labelling import upsampled_argmax
+from pvtseg.layers.upsampled_argmax import upsampled_argmax
 
 Work = Callable[[Tensor], Tensor]
 

@@ -29,7 +29,7 @@ Gradients = Callable[[], Mapping[str, Tensor]]
 class Step:
     """(image, target) -> the loss, and a function that tells the gradients under our names.
 
-    learn=False stops before the optimiser and drops the gradients.
+    learn=False stops before the optimizer and drops the gradients.
     """
 
     def __init__(self, model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], setting: Setting):

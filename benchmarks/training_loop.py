@@ -2,7 +2,7 @@
 
     uv run python benchmarks/training_loop.py
 
-The default run, rendered rooms and b0, with its batch in memory already. Both loops do the same work: normalise, losses,
+The default run, rendered rooms and b0, with its batch in memory already. Both loops do the same work: normalize, losses,
 backward, clip, AdamW, the schedule. They take turns, some steps each; the first step of a turn is not counted.
 """
 
@@ -24,7 +24,7 @@ from torch import nn
 
 from pvtseg.build import build_data, build_model, build_task, build_trainer, resolve
 from pvtseg.cli.quiet import quieten
-from pvtseg.config import config_dir
+from pvtseg.paths import config_dir
 
 TURNS = 4
 STEPS = 16

@@ -7,7 +7,7 @@ _ROOMS = {
     "pvt_v2_b2_linear": "pvtseg.backbones.pvt_v2",
     **dict.fromkeys([f"mit_b{size}" for size in range(6)], "pvtseg.backbones.pvt_v2"),
     **dict.fromkeys(["load_backbone", "load_model", "load_predictor", "save_model"], "pvtseg.load"),
-    "UserError": "pvtseg.interfaces",
+    "UserError": "pvtseg.errors",
 }
 
 __all__ = sorted(_ROOMS)

@@ -10,15 +10,15 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 if TYPE_CHECKING:  # these cost seconds to import, and the nodes' _target_ does it when they are needed
     from lightning import Callback, Trainer
     from torch import nn
     from torch.utils.data import Dataset
 
-    from pvtseg.data.labels import DepthRange, Labels
     from pvtseg.data.module import DataModule
+    from pvtseg.data.target_info import ClassInfo, DepthRange
     from pvtseg.drawing import Painter
     from pvtseg.interfaces import Transform
     from pvtseg.tasks.base import Task
@@ -49,7 +49,7 @@ def build_data(config: Config | DictConfig) -> "DataModule":
         OmegaConf.to_container(config.data, throw_on_missing=True)  # names a missing root itself, not the keys that use it
     data = _make(config, "data", eval_transform=build_eval_transform(config))
     if data.labels is not None:
-        config["data"]["labels"] = {"_target_": "pvtseg.data.labels.Labels", **data.labels.as_dict()}
+        config["data"]["labels"] = {"_target_": "pvtseg.data.target_info.ClassInfo", **data.labels.as_dict()}
         _measure_class_weights(config.get("loss"), config["data"].get("root"), data.labels.names)
     return data
 
@@ -70,7 +70,7 @@ def build_samples(config: DictConfig, part: str, **options: Any) -> "Dataset":
     return _make(config["data"], part, **{name: value for name, value in options.items() if name in known})
 
 
-def build_truth(config: DictConfig) -> "Labels | DepthRange":
+def build_truth(config: DictConfig) -> "ClassInfo | DepthRange":
     """The facts of the data's labels: classes, or the range of depths."""
     return _make(config["data"], "labels" if "labels" in config["data"] else "depth")
 

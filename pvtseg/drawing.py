@@ -1,4 +1,4 @@
-"""Answers as pictures: label palettes, depth colours, class names, and sheets that put them side by side."""
+"""Answers as pictures: label palettes, depth colors, class names, and sheets that put them side by side."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-# Dark violet over red and orange to pale yellow: monotone in lightness, so it reads in grey and by colour-blind eyes.
+# Dark violet over red and orange to pale yellow: monotone in lightness, so it reads in gray and by color-blind eyes.
 NEAR_TO_FAR = np.array(
     [
         (252, 253, 191),
@@ -31,7 +31,7 @@ class Painter(Protocol):
     def __call__(self, answer: np.ndarray, image: np.ndarray) -> np.ndarray: ...
 
     def legend(self, answers: Sequence[np.ndarray] | None = None) -> list[tuple[str, tuple[int, int, int]]]:
-        """What colours mean, for the foot of a sheet: (name, colour). Of classes, those that the answers show, where given."""
+        """What colors mean, for the foot of a sheet: (name, color). Of classes, those that the answers show, where given."""
 
 
 class LabelPainter:
@@ -44,35 +44,35 @@ class LabelPainter:
 
     def __call__(self, answer: np.ndarray, image: np.ndarray) -> np.ndarray:
         known = (answer >= 0) & (answer < len(self._palette))
-        colours = self._palette[np.where(known, answer, 0)]
-        overlay = self.opacity * colours + (1 - self.opacity) * image
+        colors = self._palette[np.where(known, answer, 0)]
+        overlay = self.opacity * colors + (1 - self.opacity) * image
         return np.where(known[..., None], overlay, image).astype(np.uint8)
 
     def legend(self, answers: Sequence[np.ndarray] | None = None) -> list[tuple[str, tuple[int, int, int]]]:
         shown = range(len(self.names)) if answers is None else set().union(*(np.unique(answer).tolist() for answer in answers))
         entries = zip(self.names, self._palette.astype(int).tolist(), strict=True)
-        return [(name, tuple(colour)) for index, (name, colour) in enumerate(entries) if index in shown]
+        return [(name, tuple(color)) for index, (name, color) in enumerate(entries) if index in shown]
 
 
 class DepthPainter:
-    """Depth in metres (1, H, W) or (H, W): bright is near, dark is far, on a scale fixed by the range; no reading is grey."""
+    """Depth in meters (1, H, W) or (H, W): bright is near, dark is far, on a scale fixed by the range; no reading is gray."""
 
     def __init__(self, min_depth: float, max_depth: float):
         self.min_depth = min_depth
         self.max_depth = max_depth
 
     def __call__(self, answer: np.ndarray, image: np.ndarray) -> np.ndarray:  # noqa: ARG002 (depth needs no image)
-        metres = answer.reshape(answer.shape[-2:])
-        colours = self._colours(metres)
-        return np.where((metres > 0)[..., None], colours, NO_READING).astype(np.uint8)
+        meters = answer.reshape(answer.shape[-2:])
+        colors = self._colors(meters)
+        return np.where((meters > 0)[..., None], colors, NO_READING).astype(np.uint8)
 
     def legend(self, answers: Sequence[np.ndarray] | None = None) -> list[tuple[str, tuple[int, int, int]]]:  # noqa: ARG002
-        metres = np.linspace(self.min_depth, self.max_depth, 6)
-        scale = [(f"{value:.1f} m", tuple(int(c) for c in self._colours(value))) for value in metres]
+        meters = np.linspace(self.min_depth, self.max_depth, 6)
+        scale = [(f"{value:.1f} m", tuple(int(c) for c in self._colors(value))) for value in meters]
         return [*scale, ("no reading", NO_READING)]
 
-    def _colours(self, metres: np.ndarray) -> np.ndarray:
-        position = np.clip((metres - self.min_depth) / (self.max_depth - self.min_depth), 0, 1) * (len(NEAR_TO_FAR) - 1)
+    def _colors(self, meters: np.ndarray) -> np.ndarray:
+        position = np.clip((meters - self.min_depth) / (self.max_depth - self.min_depth), 0, 1) * (len(NEAR_TO_FAR) - 1)
         lower = np.minimum(position.astype(int), len(NEAR_TO_FAR) - 2)
         share = (position - lower)[..., None]
         return (1 - share) * NEAR_TO_FAR[lower] + share * NEAR_TO_FAR[lower + 1]
@@ -123,9 +123,9 @@ def sheet(
                 page.paste(picture, (x, int(y)))
                 if y == top:
                     draw.text((x, 3), titles[column], fill=(60, 60, 60), font=_font())
-    for x, y, name, colour in swatches:
+    for x, y, name, color in swatches:
         y += page.height - foot
-        draw.rectangle((x, y + 3, x + 11, y + 14), fill=colour, outline=(160, 160, 160))
+        draw.rectangle((x, y + 3, x + 11, y + 14), fill=color, outline=(160, 160, 160))
         draw.text((x + 16, y + 1), name, fill=(60, 60, 60), font=_font())
     return page
 
@@ -137,13 +137,13 @@ def _fit(picture: np.ndarray, width: int) -> Image.Image:
 
 
 def _place_legend(legend: Sequence[tuple[str, tuple[int, int, int]]], width: int) -> list[tuple]:
-    """(x, y, name, colour) of each entry, in lines that fit the width."""
+    """(x, y, name, color) of each entry, in lines that fit the width."""
     placed, x, y = [], 0, 2
-    for name, colour in legend:
+    for name, color in legend:
         needed = 16 + int(_font().getlength(name)) + 14
         if x + needed > width and x > 0:
             x, y = 0, y + 18
-        placed.append((x, y, name, colour))
+        placed.append((x, y, name, color))
         x += needed
     return placed
 

@@ -15,14 +15,14 @@ from pvtseg.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from pvtseg.checkpoints.describe import Facts, describe
 from pvtseg.checkpoints.fitting import CLASSIFIER, FIRST_CONVOLUTION, Report, adapt_classes, adapt_in_channels
 from pvtseg.checkpoints.saving import write_checkpoint
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor, nn
 
-    from pvtseg.data.labels import Labels
+    from pvtseg.data.target_info import ClassInfo
     from pvtseg.predictor import Predictor
 
 BACKBONE, HEAD = "backbone.", "head."
@@ -55,7 +55,7 @@ def load_backbone(
 def load_model(source: str | Path, **options: Any) -> nn.Module:
     """The whole model of any supported checkpoint, in eval mode; `model.config` says what it is.
 
-    model(image) -> logits (B, K, H, W), depth in metres (B, 1, H, W), or class logits (B, K); image is normalised as the
+    model(image) -> logits (B, K, H, W), depth in meters (B, 1, H, W), or class logits (B, K); image is normalized as the
     checkpoint wants. options: those of `read_checkpoint`: norm_eps, max_depth, and for the hub revision, token, cache, offline.
     Raises UserError where there is no model, or one that pvtseg cannot build.
     """
@@ -86,7 +86,7 @@ def as_predictor(model: nn.Module, source: str = "the model") -> Predictor:
     from pvtseg import predictor  # which waits for OpenCV and Lightning
 
     config = model.config
-    answers = {"Segmentation": predictor.labels, "Depth": predictor.metres, "Classification": predictor.probabilities}
+    answers = {"Segmentation": predictor.labels, "Depth": predictor.meters, "Classification": predictor.probabilities}
     task = config["task"]["_target_"].rpartition(".")[2]
     if task not in answers:
         raise UserError(f"{source} answers the task {task}; a predictor knows {', '.join(answers)}. Use load_model.")
@@ -282,7 +282,7 @@ def _fitting_head(model: nn.Module, checkpoint: Checkpoint) -> tuple[dict[str, T
     return head, [f"classes kept: {', '.join(kept)}"] + ([f"classes new: {', '.join(made)}"] if made else [])
 
 
-def _labels(config: Config) -> Labels:
-    from pvtseg.data.labels import Labels
+def _labels(config: Config) -> ClassInfo:
+    from pvtseg.data.target_info import ClassInfo
 
-    return Labels(**{key: value for key, value in config["data"]["labels"].items() if key != "_target_"})
+    return ClassInfo(**{key: value for key, value in config["data"]["labels"].items() if key != "_target_"})

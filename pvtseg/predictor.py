@@ -12,9 +12,10 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pvtseg.data.reading import read_image
-from pvtseg.interfaces import Inference, Transform, UserError
-from pvtseg.layers.labelling import upsampled_argmax
+from pvtseg.data.io import read_image
+from pvtseg.errors import UserError
+from pvtseg.interfaces import Inference, Transform
+from pvtseg.layers.upsampled_argmax import upsampled_argmax
 
 ImageLike = str | os.PathLike[str] | Image.Image | np.ndarray
 Size = tuple[int, int]
@@ -24,7 +25,7 @@ Answer = Callable[[Any, Size], Tensor]  # the model's answer (1, ...), the image
 class Predictor:
     """Prepares an image as the model's training did, asks, and brings the answer back to the image's size.
 
-    predictor(image) -> numpy array: labels (H, W) integer, depth (H, W) float32 in metres, or class probabilities (K,)
+    predictor(image) -> numpy array: labels (H, W) integer, depth (H, W) float32 in meters, or class probabilities (K,)
     float32. image: a path, a PIL image, or an array (H, W, 3) uint8 RGB; the first two are turned upright as their EXIF tag says.
     Raises UserError for any other image.
     """
@@ -72,8 +73,8 @@ def probabilities(answer: Tensor, size: Size) -> Tensor:  # noqa: ARG001 (one an
     return answer.float().softmax(dim=-1)
 
 
-def metres(answer: Tensor, size: Size, *, interpolation: str = "bilinear") -> Tensor:
-    """Depth (1, 1, h, w) -> depth (1, H, W) float32 in metres. interpolation: "bilinear", or "bicubic" as GLPN's processor."""
+def meters(answer: Tensor, size: Size, *, interpolation: str = "bilinear") -> Tensor:
+    """Depth (1, 1, h, w) -> depth (1, H, W) float32 in meters. interpolation: "bilinear", or "bicubic" as GLPN's processor."""
     return F.interpolate(answer.float(), size=size, mode=interpolation, align_corners=False)[:, 0]
 
 

@@ -20,7 +20,7 @@ def write(path: Path, array: np.ndarray) -> Path:
 
 
 def make_ade20k(root: Path, *, train: int = 4, val: int = 3) -> Path:
-    """ROOT/images, ROOT/annotations: images of several sizes, one of them grey; every value 0..150 in every mask but the last
+    """ROOT/images, ROOT/annotations: images of several sizes, one of them gray; every value 0..150 in every mask but the last
     of training, which is all "other".
     """
     for part, count in (("training", train), ("validation", val)):
@@ -36,7 +36,7 @@ def make_ade20k(root: Path, *, train: int = 4, val: int = 3) -> Path:
 
 
 def make_nyu_depth(root: Path, *, train: int = 3, val: int = 2) -> Path:
-    """ROOT/sync, ROOT/official_splits/test and BTS's lists: uint16 millimetres, with holes and with readings beyond 10 m."""
+    """ROOT/sync, ROOT/official_splits/test and BTS's lists: uint16 millimeters, with holes and with readings beyond 10 m."""
     for part, folder, count in (("train", "sync", train), ("test", "official_splits/test", val)):
         lines = []
         for number in range(count):
@@ -71,7 +71,7 @@ def make_nyu_depth_labelled(root: Path, *, train: int = 2, val: int = 3) -> Path
 
 
 def make_camvid(root: Path) -> Path:
-    """ROOT/images/{train,val} and ROOT/masks/{train,val}: grey masks of 11 classes and of void, 11; one is all void."""
+    """ROOT/images/{train,val} and ROOT/masks/{train,val}: gray masks of 11 classes and of void, 11; one is all void."""
     for part, count in (("train", 3), ("val", 2)):
         for number in range(count):
             name = f"0016E5_{number:05d}"
@@ -82,7 +82,7 @@ def make_camvid(root: Path) -> Path:
 
 
 def make_indoor_rgbd(root: Path) -> Path:
-    """ROOT/images/{train,val} and ROOT/depth/{train,val}: uint16 millimetres with holes; one map holds next to no reading."""
+    """ROOT/images/{train,val} and ROOT/depth/{train,val}: uint16 millimeters with holes; one map holds next to no reading."""
     for part, count in (("train", 8), ("val", 3)):
         for number in range(count):
             depth = np.linspace(400, 10500, 90 * 121).reshape(90, 121).astype(np.uint16)
@@ -95,7 +95,7 @@ def make_indoor_rgbd(root: Path) -> Path:
 
 
 def make_digits(root: Path) -> Path:
-    """ROOT/{train,val}/DIGIT/NAME.png, grey, and of different sizes."""
+    """ROOT/{train,val}/DIGIT/NAME.png, gray, and of different sizes."""
     for part, count in (("train", 2), ("val", 1)):
         for digit in range(10):
             for number in range(count):
@@ -110,7 +110,7 @@ def wnid(index: int) -> str:
 
 
 def jpeg(seed: int, *, height: int = 9, width: int = 12) -> bytes:
-    """An image file of ImageNet: of five seeds in a row one is grey, one CMYK, and one a PNG in spite of its name."""
+    """An image file of ImageNet: of five seeds in a row one is gray, one CMYK, and one a PNG in spite of its name."""
     content = io.BytesIO()
     image = Image.fromarray(noise(seed, height, width)).convert({1: "L", 2: "CMYK"}.get(seed % 5, "RGB"))
     image.save(content, "PNG" if seed % 5 == 4 else "JPEG")

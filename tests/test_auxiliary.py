@@ -6,9 +6,9 @@ from hydra import compose, initialize_config_dir
 from torch.nn import functional as F
 
 from pvtseg.build import build_model, build_task, resolve
-from pvtseg.config import config_dir
+from pvtseg.errors import UserError
 from pvtseg.heads.fcn import FCNHead
-from pvtseg.interfaces import UserError
+from pvtseg.paths import config_dir
 
 
 def config_of(*overrides):

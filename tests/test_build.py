@@ -5,8 +5,8 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from pvtseg.build import accumulation, build_data, build_model, build_task, build_trainer, carried, resolve
-from pvtseg.config import config_dir
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
+from pvtseg.paths import config_dir
 
 TINY = ["data.train.size=[32,32]", "data.train.length=8", "data.val.length=2", "data.batch_size=2", "data.num_workers=0"]
 

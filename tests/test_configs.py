@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 import pvtseg
 from pvtseg.backbones.pvt_v2 import PyramidVisionTransformer
 from pvtseg.build import build_model, build_task, resolve
-from pvtseg.config import config_dir
+from pvtseg.paths import config_dir
 
 TASKS = ("segmentation", "depth", "classification")
 BACKBONES = ("b0", "b1", "b2", "b2_linear", "b3", "b4", "b5", *(f"mit_b{size}" for size in range(6)))
@@ -69,7 +69,7 @@ def test_every_experiment_composes_and_builds(experiment):
     labels = config.data.get("labels")
     if labels is not None and labels.get("num_classes") is None:  # what only the data can know
         config.data.labels = {
-            "_target_": "pvtseg.data.labels.Labels",
+            "_target_": "pvtseg.data.target_info.ClassInfo",
             "names": labels.names,
             "num_classes": len(labels.names or "abc"),
             "ignore_index": labels.ignore_index,
@@ -144,7 +144,7 @@ RUNS = [
     *([f"inference={inference}", *TASK_OF.get(inference, [])] for inference in choices("inference")),
     ["head=semantic_fpn", "auxiliary=fcn"],
     *([f"loss={loss}"] for loss in choices("loss") if not loss.startswith("silog")),
-    ["task=depth", "loss=silog_bts", "optimizer=adam", "schedule=two_ramps"],
+    ["task=depth", "loss=silog_bts", "optimizer=adam", "schedule=one_cycle_poly"],
     ["task=classification", "trainer=epochs", "schedule=cosine_by_epoch", "callbacks=[default,mix_images]"],
     *([f"experiment={experiment}"] for experiment in EXPERIMENTS),
 ]

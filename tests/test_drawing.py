@@ -9,7 +9,7 @@ IMAGE = np.full((20, 30, 3), 100, dtype=np.uint8)
 RED, BLUE = (200, 0, 0), (0, 0, 250)
 
 
-def test_labels_take_their_colours_over_the_image():
+def test_labels_take_their_colors_over_the_image():
     labels = np.zeros((20, 30), dtype=np.int64)
     labels[:, 15:] = 1
     picture = LabelPainter(["a", "b"], [RED, BLUE], opacity=0.5)(labels, IMAGE)
@@ -23,7 +23,7 @@ def test_pixels_that_are_no_class_stay_as_they_are(ignored):
     assert np.array_equal(LabelPainter(["a", "b"], [RED, BLUE])(labels, IMAGE), IMAGE)
 
 
-def test_the_legend_names_every_colour():
+def test_the_legend_names_every_color():
     assert LabelPainter(["a", "b"], [RED, BLUE]).legend() == [("a", RED), ("b", BLUE)]
 
 
@@ -34,7 +34,7 @@ def test_the_legend_of_a_sheet_names_what_the_sheet_shows():
     assert DepthPainter(1, 6).legend()[-1] == ("no reading", (128, 128, 128))
 
 
-def test_near_is_bright_far_is_dark_and_no_reading_is_grey():
+def test_near_is_bright_far_is_dark_and_no_reading_is_gray():
     depth = np.linspace(0.5, 10, 20 * 30, dtype=np.float32).reshape(1, 20, 30)
     depth[0, -1, -1] = 0
     picture = DepthPainter(0.5, 10)(depth, IMAGE)
@@ -45,7 +45,7 @@ def test_near_is_bright_far_is_dark_and_no_reading_is_grey():
     assert brightness[0] > 180 > 30 > brightness[-1]
 
 
-def test_depth_colours_do_not_depend_on_what_else_is_in_the_picture():
+def test_depth_colors_do_not_depend_on_what_else_is_in_the_picture():
     painter = DepthPainter(0.5, 10)
     alone, among = painter(np.full((1, 1), 3.0), IMAGE), painter(np.array([[3.0, 9.0, 99.0, 0.1]]), IMAGE)
     assert alone[0, 0].tolist() == among[0, 0].tolist()
@@ -70,8 +70,8 @@ def test_a_sheet_holds_every_picture_and_the_legend(num_rows, legend):
     for row in rows:
         for picture in row:
             assert (flat == picture[0, 0]).all(axis=1).sum() >= 60 * 40
-    for _, colour in legend:
-        assert (flat == colour).all(axis=1).sum() >= 100
+    for _, color in legend:
+        assert (flat == color).all(axis=1).sum() >= 100
 
 
 def test_a_sheet_takes_pictures_of_different_sizes():

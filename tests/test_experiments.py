@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from pvtseg.build import resolve
-from pvtseg.config import config_dir
+from pvtseg.paths import config_dir
 
 SIZES = ("b0", "b1", "b2", "b2_linear", "b3", "b4", "b5")
 PUBLISHED = {  # mIoU; delta1; top-1
@@ -70,9 +70,9 @@ def test_glpns_recipe_is_that_of_its_authors(size):
     config = recipe(f"glpn_{size}_nyu_depth")
     assert (config["total_batch"], config["trainer"]["max_steps"]) == (12, 25 * 2019)
     assert config["optimizer"] == {"_target_": "pvtseg.optim.groups.adam", "lr": 1e-4, "betas": [0.9, 0.999]}
-    assert config["schedule"].items() >= {"power": 0.9, "floor_ratio": 0.3, "rise_steps": 12 * 2019}.items()
+    assert config["schedule"].items() >= {"power": 0.9, "start_ratio": 0.3, "warmup_steps": 12 * 2019}.items()
     assert config["loss"].items() >= {"variance_focus": 0.5, "scale": 1.0}.items()
-    assert config["data"]["train_transform"].items() >= {"size": [448, 576], "cut_depth_rate": 0.25}.items()
+    assert config["data"]["train_transform"].items() >= {"size": [448, 576], "cut_depth_prob": 0.25}.items()
     assert config["inference"]["_target_"].endswith("Whole")
     assert config["metrics"]["clamp"] is False
 
@@ -84,10 +84,10 @@ def test_pvt_v2s_recipe_on_imagenet_is_that_of_its_authors(size):
     assert config["backbone"]["drop_path_rate"] == (0.3 if large else 0.1)
     assert config["trainer"]["gradient_clip_val"] == (1.0 if large else None)
     assert (config["total_batch"], config["trainer"]["max_epochs"], config["schedule"]["num_epochs"]) == (1024, 300, 300)
-    assert config["optimizer"].items() >= {"lr": 1e-3, "weight_decay": 0.05, "decay": "matrices"}.items()
+    assert config["optimizer"].items() >= {"lr": 1e-3, "weight_decay": 0.05, "decay": "no_norm_and_bias"}.items()
     assert config["schedule"].items() >= {"warmup_epochs": 5, "warmup_ratio": 1e-3, "final_ratio": 1e-2}.items()
     assert config["loss"]["label_smoothing"] == 0.1
-    assert config["callbacks"]["mix_images"].items() >= {"mixup_alpha": 0.8, "cutmix_alpha": 1.0, "cutmix_rate": 0.5}.items()
-    assert config["data"]["train_transform"].items() >= {"rand_augment": 9.0, "erase_rate": 0.25, "color_jitter": 0.0}.items()
+    assert config["callbacks"]["mix_images"].items() >= {"mixup_alpha": 0.8, "cutmix_alpha": 1.0, "cutmix_prob": 0.5}.items()
+    assert config["data"]["train_transform"].items() >= {"rand_augment": 9.0, "erase_prob": 0.25, "color_jitter": 0.0}.items()
     assert config["data"]["repeats"] == 3
     assert config["data"]["eval_transform"]["crop_pct"] == 0.875

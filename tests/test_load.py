@@ -7,11 +7,11 @@ from pvtseg.backbones.pvt_v2 import mit_b0, pvt_v2_b0, pvt_v2_b1
 from pvtseg.build import build_model
 from pvtseg.checkpoints.convert import official
 from pvtseg.checkpoints.files import CONFIG_KEY, unpack
-from pvtseg.checkpoints.reading import read_weights
+from pvtseg.checkpoints.io import read_weights
+from pvtseg.errors import UserError
 from pvtseg.heads.glpn import GLPNHead
 from pvtseg.heads.linear import LinearHead
 from pvtseg.heads.segformer import SegFormerHead
-from pvtseg.interfaces import UserError
 from pvtseg.load import load_backbone, load_initial, load_model, load_pretrained, save_model
 from pvtseg.model import DenseModel, ImageModel
 
@@ -31,7 +31,7 @@ def config_of(names, *, backbone="pvt_v2_b0", in_channels=3, channels=32):
         },
         "inference": {"_target_": "pvtseg.inference.whole.Whole"},
         "data": {
-            "labels": {"_target_": "pvtseg.data.labels.Labels", "names": names, "num_classes": len(names)},
+            "labels": {"_target_": "pvtseg.data.target_info.ClassInfo", "names": names, "num_classes": len(names)},
             "normalize": {"_target_": "pvtseg.data.normalize.Normalize", "mean": [0.5] * 3, "std": [0.5] * 3},
             "eval_transform": {"_target_": "pvtseg.data.transforms.evaluation.Original"},
         },
@@ -91,10 +91,10 @@ def test_a_backbone_takes_the_options_of_its_constructor(encoder):
 @pytest.mark.parametrize("in_channels", [1, 2, 4, 6])
 def test_an_image_of_equal_channels_is_answered_alike_whatever_their_number(in_channels, encoder):
     backbone, path = encoder
-    grey = torch.randn(1, 1, 64, 64)
+    gray = torch.randn(1, 1, 64, 64)
     with torch.inference_mode():
-        wanted = backbone.eval()(grey.expand(-1, 3, -1, -1))
-        seen = load_backbone(path, in_channels=in_channels)(grey.expand(-1, in_channels, -1, -1))
+        wanted = backbone.eval()(gray.expand(-1, 3, -1, -1))
+        seen = load_backbone(path, in_channels=in_channels)(gray.expand(-1, in_channels, -1, -1))
     assert all(torch.allclose(ours, theirs, atol=1e-4) for ours, theirs in zip(seen, wanted, strict=True))
 
 

@@ -19,7 +19,7 @@ from transformers import (
     SegformerImageProcessor,
 )
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 from pvtseg.load import load_model, load_predictor, save_model
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "data"
@@ -90,7 +90,7 @@ def test_depth_is_that_of_transformers(photo, tmp_path):
             size={"shortest_edge": 256}, do_center_crop=True, crop_size={"height": 224, "width": 224}, default_to_square=False
         ),
     ],
-    ids=["squashed", "centre crop"],
+    ids=["squashed", "center crop"],
 )
 def test_probabilities_are_those_of_transformers(processor, photo, tmp_path):
     model = PvtV2ForImageClassification(PvtV2Config(num_labels=7))

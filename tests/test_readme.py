@@ -7,7 +7,7 @@ from pathlib import Path
 import hydra
 import pytest
 
-from pvtseg.config import config_dir
+from pvtseg.paths import config_dir
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

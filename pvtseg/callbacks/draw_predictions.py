@@ -16,7 +16,7 @@ from pvtseg.layers.resize import resize
 class DrawPredictions(Callback):
     """Writes predictions/step_NNNNNN.png into the run's folder: `num_images` images from all over the validation data.
 
-    Neighbours in a data set, frames of a video say, often look the same.
+    Neighbors in a data set, frames of a video say, often look the same.
     """
 
     def __init__(self, painter: Painter, *, num_images: int = 8):

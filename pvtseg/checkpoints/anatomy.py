@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from pvtseg.checkpoints.convert.names import NUM_STAGES
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 HEADS = {  # a name that only this task's head has; the classifier's is in other heads, too, and comes last
     "segmentation": "head.branches.0.project.weight",

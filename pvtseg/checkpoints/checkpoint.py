@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pvtseg.checkpoints.anatomy import Anatomy
-from pvtseg.checkpoints.convert.formats import recognise
+from pvtseg.checkpoints.convert.formats import recognize
 from pvtseg.checkpoints.describe import describe, epsilons, facts_of
 from pvtseg.checkpoints.files import is_ours, unpack
-from pvtseg.checkpoints.reading import State
+from pvtseg.checkpoints.io import State
 from pvtseg.checkpoints.sources import Source, open_source
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 
 class Checkpoint(NamedTuple):
@@ -30,7 +30,7 @@ def read_checkpoint(
     """Reads whatever a source is: a file, a folder or a name on the Hugging Face hub, in any of the known formats.
 
     norm_eps: "official" or "huggingface" gives the norms that code's epsilons; None those of the code that the source is for.
-    max_depth: in metres, for an official GLPN file, which does not say; 10 (NYU) without it. hub_options: `revision`,
+    max_depth: in meters, for an official GLPN file, which does not say; 10 (NYU) without it. hub_options: `revision`,
     `token`, `cache` and `offline`. Raises UserError for anything that cannot be read or is no model of ours.
     """
     found = open_source(source, **hub_options)
@@ -50,7 +50,7 @@ def _ours(found: Source) -> Checkpoint:
 
 def _published(found: Source, max_depth: float | None) -> Checkpoint:
     names = found.weights.state.keys()
-    format = recognise(names)
+    format = recognize(names)
     if format is None:
         raise UserError(
             f"the weights are of another model ({_whose(found)}); "

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from pvtseg.checkpoints import images, settings
 from pvtseg.checkpoints.anatomy import Anatomy
 from pvtseg.checkpoints.convert.names import Format
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 Node = dict[str, Any]
 Epsilons = tuple[float, float]  # embed_eps, norm_eps
@@ -35,8 +35,8 @@ NODES: dict[str, Node] = {
     },
 }
 INFERENCE = {"_target_": "pvtseg.inference.whole.Whole"}
-SMALLEST_DEPTH = 1e-3  # metres, in NYU's and KITTI's evaluation
-NYU_DEPTH = 10.0  # metres, what an official file is taken for, which does not say
+SMALLEST_DEPTH = 1e-3  # meters, in NYU's and KITTI's evaluation
+NYU_DEPTH = 10.0  # meters, what an official file is taken for, which does not say
 
 
 class Facts(NamedTuple):
@@ -114,7 +114,7 @@ def describe(anatomy: Anatomy, facts: Facts, *, max_depth: float | None = None) 
     if anatomy.num_classes is not None:
         head["num_classes"] = anatomy.num_classes
         data["labels"] = {
-            "_target_": "pvtseg.data.labels.Labels",
+            "_target_": "pvtseg.data.target_info.ClassInfo",
             "names": facts.names,
             "num_classes": anatomy.num_classes,
             "ignore_index": facts.ignore_index,
@@ -122,7 +122,7 @@ def describe(anatomy: Anatomy, facts: Facts, *, max_depth: float | None = None) 
         }
     if anatomy.task == "depth":
         head["max_depth"] = float(max_depth or facts.max_depth)
-        data["depth"] = {"_target_": "pvtseg.data.labels.DepthRange", "min": SMALLEST_DEPTH, "max": head["max_depth"]}
+        data["depth"] = {"_target_": "pvtseg.data.target_info.DepthRange", "min": SMALLEST_DEPTH, "max": head["max_depth"]}
     predictor = {} if facts.predictor is None else {"predictor": facts.predictor}
     return {**nodes, "backbone": backbone, "head": head, "data": data, "inference": INFERENCE, **predictor}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from pvtseg.checkpoints.reading import State, Weights
+from pvtseg.checkpoints.io import State, Weights
 
 CONFIG_KEY = "pvtseg"  # in a .ckpt, and in the metadata of a .safetensors
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there
 SETTINGS = ("config.json", "preprocessor_config.json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 Node = dict[str, Any]
 
@@ -40,14 +40,14 @@ def official(task: str | None, depths: tuple[int, ...]) -> Node:
     elif task == "depth":
         return {"eval_transform": {"_target_": f"{EVALUATION}.Original"}, "normalize": _unchanged()}
     else:
-        transform = _centre_crop(224, 0.875, "bicubic")
+        transform = _center_crop(224, 0.875, "bicubic")
     return {"eval_transform": transform, "normalize": normalize(IMAGENET_MEAN, IMAGENET_STD)}
 
 
 def timm(config: Node) -> Node:
     """From timm's config.json, or from its defaults for PVT v2."""
     settings = config.get("pretrained_cfg", {})
-    transform = _centre_crop(
+    transform = _center_crop(
         settings.get("input_size", [3, 224, 224])[-1], settings.get("crop_pct", 0.9), settings.get("interpolation", "bicubic")
     )
     mean, std = settings.get("mean", IMAGENET_MEAN), settings.get("std", IMAGENET_STD)
@@ -98,7 +98,7 @@ def to_timm(data: Node) -> Node:
     }
 
 
-def _centre_crop(size: int, crop_pct: float, interpolation: str) -> Node:
+def _center_crop(size: int, crop_pct: float, interpolation: str) -> Node:
     return {
         "_target_": f"{EVALUATION}.ResizeCenterCrop",
         "size": [size, size],

@@ -13,8 +13,8 @@ from pvtseg.checkpoints import images, settings
 from pvtseg.checkpoints.anatomy import Anatomy
 from pvtseg.checkpoints.convert import glpn, huggingface, official, segformer, timm
 from pvtseg.checkpoints.files import write_model, write_tensors
-from pvtseg.checkpoints.reading import State
-from pvtseg.interfaces import UserError
+from pvtseg.checkpoints.io import State
+from pvtseg.errors import UserError
 
 Node = dict[str, Any]
 

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from pvtseg.checkpoints.anatomy import Anatomy
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 Node = dict[str, Any]
 
@@ -105,7 +105,7 @@ def to_config(kind: str, anatomy: Anatomy, data: Node, *, norm_eps: float) -> No
     if anatomy.task == "depth":
         if data["depth"]["max"] != int(data["depth"]["max"]):
             raise UserError(
-                f"the deepest depth is {data['depth']['max']} m, and Hugging Face's glpn counts whole metres; "
+                f"the deepest depth is {data['depth']['max']} m, and Hugging Face's glpn counts whole meters; "
                 "save with layout=pvtseg."
             )
         config["max_depth"] = int(data["depth"]["max"])

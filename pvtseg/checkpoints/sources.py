@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pvtseg.checkpoints import hub
-from pvtseg.checkpoints.reading import Weights, read_json, read_weights
-from pvtseg.interfaces import UserError
+from pvtseg.checkpoints.io import Weights, read_json, read_weights
+from pvtseg.errors import UserError
 
 # In a folder, the first of these; a folder with one other file of weights is as good.
 KNOWN_NAMES = ("model.safetensors", "pytorch_model.bin", "model.pth")

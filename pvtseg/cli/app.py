@@ -12,8 +12,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pvtseg.config import config_dir
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
+from pvtseg.paths import config_dir
 
 
 def run(job: Callable[[DictConfig], Any], config_name: str) -> None:

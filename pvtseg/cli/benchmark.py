@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from pvtseg.cli.app import run
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +87,7 @@ def _model(config: DictConfig) -> nn.Module:
 
 
 def _answering(model: nn.Module, *, compiled: bool) -> Any:
-    """A function of the image: what a user gets, labels or metres at the image's size, or class probabilities."""
+    """A function of the image: what a user gets, labels or meters at the image's size, or class probabilities."""
     from pvtseg.load import as_predictor
 
     predictor = as_predictor(model)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig, OmegaConf
 
 from pvtseg.cli.app import run
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pvtseg.cli.app import run
 from pvtseg.cli.only_task import name_the_only_task
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from pvtseg.cli.app import run
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Spares `task=` to commands that look at data alone, where the data set answers one task only."""
 
-from pvtseg.config import config_dir
+from pvtseg.paths import config_dir
 
 
 def name_the_only_task(arguments: list[str]) -> None:

@@ -8,7 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from pvtseg.build import MODEL_KEYS
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 KEPT = MODEL_KEYS | {"task", "experiment"}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 
 class RunFolder:

@@ -8,7 +8,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from pvtseg.cli.app import run
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,7 +23,7 @@ def main() -> None:
 
 def start(model: "nn.Module", config: "Config") -> str:
     """Loads the weights that training starts from, and says what was loaded and what was not."""
-    from pvtseg.checkpoints.reading import read_weights
+    from pvtseg.checkpoints.io import read_weights
     from pvtseg.load import load_initial, load_pretrained
 
     if config["resume"] is not None:  # whatever that run once started from, a recipe's own weights included

@@ -10,13 +10,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from pvtseg.cli.app import run
 from pvtseg.cli.only_task import name_the_only_task
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
-    from pvtseg.data.doctor import Part
-    from pvtseg.data.labels import DepthRange, Labels
+    from pvtseg.data.target_info import ClassInfo, DepthRange
+    from pvtseg.data.verify import Part
 
 ON_SHEET = 12
 
@@ -31,17 +31,17 @@ def verify(config: DictConfig) -> None:
     """Reports on the data. Raises UserError when training would go wrong, once everything has been looked at."""
     from pvtseg.build import build_painter, build_truth
     from pvtseg.cli import verify_report as report
-    from pvtseg.data.doctor import Expected, class_weights, diagnose
-    from pvtseg.data.doctor.findings import KINDS
-    from pvtseg.data.labels import Labels
+    from pvtseg.data.target_info import ClassInfo
+    from pvtseg.data.verify import Expected, class_weights, diagnose
+    from pvtseg.data.verify.findings import KINDS
 
     unknown = sorted(set(config.verify.accept) - KINDS.keys())
     if unknown:
         raise UserError(f"verify.accept names {unknown[0]}, which is no kind of finding; use some of {', '.join(KINDS)}.")
     truth = build_truth(config)
-    labels = truth if isinstance(truth, Labels) else None
+    labels = truth if isinstance(truth, ClassInfo) else None
     if labels is not None:  # names that only the data knows, for the painter
-        config.data.labels = {"_target_": "pvtseg.data.labels.Labels", **labels.as_dict()}
+        config.data.labels = {"_target_": "pvtseg.data.target_info.ClassInfo", **labels.as_dict()}
     parts, samples = _look(config, truth)
     expected = Expected(
         labels=labels,
@@ -60,7 +60,7 @@ def verify(config: DictConfig) -> None:
     if weights is not None:
         written.append(_write_weights(weights, folder if root is None else Path(root).expanduser() / ".pvtseg"))
     nearest, farthest = parts["train"].nearest, parts["train"].farthest
-    if nearest < farthest:  # there are depths: in the colours of what was seen, not of what could be
+    if nearest < farthest:  # there are depths: in the colors of what was seen, not of what could be
         config.painter.min_depth, config.painter.max_depth = nearest, farthest
     written += _draw(samples, build_painter(config), "label" if labels else "depth", folder / "sheet.png")
     content = {
@@ -86,13 +86,13 @@ def verify(config: DictConfig) -> None:
     report.console.print("nothing stands in the way of training")
 
 
-def _look(config: DictConfig, truth: "Labels | DepthRange") -> tuple[dict[str, "Part"], dict[str, "Dataset"]]:
+def _look(config: DictConfig, truth: "ClassInfo | DepthRange") -> tuple[dict[str, "Part"], dict[str, "Dataset"]]:
     """Every part, examined, and the samples of those parts that could be opened."""
     from rich.console import Console
 
     from pvtseg.build import build_samples
     from pvtseg.cli.bar import bar
-    from pvtseg.data.doctor import Finding, Part, examine_all
+    from pvtseg.data.verify import Finding, Part, examine_all
 
     parts, samples = {}, {}
     with bar(Console(stderr=True)) as progress:

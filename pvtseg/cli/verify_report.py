@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from pvtseg.data.doctor.findings import KINDS, Finding
+from pvtseg.data.verify.findings import KINDS, Finding
 
 SHOWN = 5  # findings of a kind
 ALL_CLASSES = 30  # up to so many classes are all shown, of more the rarest only
@@ -17,7 +17,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def facts(content: dict[str, Any]) -> None:
-    """A column per part: how many images, their sizes, colours and labels."""
+    """A column per part: how many images, their sizes, colors and labels."""
     parts = content["parts"]
     table = Table(title=content["data"], title_justify="left")
     table.add_column("")
@@ -78,7 +78,7 @@ def _channels(values: list[float]) -> str:
     return " ".join(f"{value:.3f}" for value in values)
 
 
-def _metres(value: float) -> str:
+def _meters(value: float) -> str:
     return f"{value:.3f} m"
 
 
@@ -89,9 +89,9 @@ ROWS = [
     ("different sizes", "different_sizes", "{:,}".format),
     ("mean of red, green, blue", "mean", _channels),
     ("deviation", "deviation", _channels),
-    ("labelled pixels", "labelled_share", "{:.1%}".format),
+    ("labeled pixels", "labeled_share", "{:.1%}".format),
     ("pixels with a depth", "valid_share", "{:.1%}".format),
-    ("nearest", "nearest", _metres),
-    ("farthest", "farthest", _metres),
-    ("mean depth", "mean_depth", _metres),
+    ("nearest", "nearest", _meters),
+    ("farthest", "farthest", _meters),
+    ("mean depth", "mean_depth", _meters),
 ]

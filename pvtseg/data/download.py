@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 Report = Callable[[str, int, "int | None"], None]  # what is done, how much of it is, of how much
 BLOCK = 1 << 20

@@ -18,9 +18,10 @@ from torch.utils.data import Dataset
 
 from pvtseg.data.folder.classification import ClassFolder
 from pvtseg.data.folder.listing import IMAGE_SUFFIXES, Pair, find_files, subfolders
-from pvtseg.data.labels import Labels
-from pvtseg.data.reading import read_image
-from pvtseg.interfaces import Sample, UserError
+from pvtseg.data.io import read_image
+from pvtseg.data.target_info import ClassInfo
+from pvtseg.errors import UserError
+from pvtseg.interfaces import Sample
 
 TRAIN_ARCHIVE = "ILSVRC2012_img_train.tar"  # of one archive per class, n01440764.tar, ...
 VAL_ARCHIVE = "ILSVRC2012_img_val.tar"  # of images in no order; the kit below says what they show
@@ -45,16 +46,16 @@ def imagenet_labels(
     num_classes: int = 1000,
     ignore_index: int = -1,
     palette: list[list[int]] | None = None,
-) -> Labels:
+) -> ClassInfo:
     """The classes by their English names, as torchvision, whose weights carry the list, tells them apart."""
     if names is None and num_classes == 1000:
         from torchvision.models import ResNet18_Weights
 
         names = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
-    return Labels(names, num_classes, ignore_index, palette)
+    return ClassInfo(names, num_classes, ignore_index, palette)
 
 
-def imagenet(root: str | os.PathLike[str], *, part: Literal["train", "val"], labels: Labels, strict: bool = True) -> Dataset:
+def imagenet(root: str | os.PathLike[str], *, part: Literal["train", "val"], labels: ClassInfo, strict: bool = True) -> Dataset:
     """The images of one part, in whichever form they lie in root.
 
     root/train/WNID/*.JPEG and root/val/WNID/*.JPEG; or root/val/*.JPEG beside the development kit, from the unpacked
@@ -66,11 +67,11 @@ def imagenet(root: str | os.PathLike[str], *, part: Literal["train", "val"], lab
     root = Path(root).expanduser()
     folder = root / part
     if folder.is_dir() and subfolders(folder):
-        counted = Labels(num_classes=labels.num_classes, ignore_index=labels.ignore_index)
+        counted = ClassInfo(num_classes=labels.num_classes, ignore_index=labels.ignore_index)
         return ClassFolder(root, images=part, labels=counted, strict=strict)
     archive = root / (TRAIN_ARCHIVE if part == "train" else VAL_ARCHIVE)
     if part == "val" and folder.is_dir():
-        return LabelledImages(folder, _read_kit(root / KIT))
+        return LabeledImages(folder, _read_kit(root / KIT))
     if archive.is_file():
         places = _index(archive, root / KIT)
         _check_classes(archive, places, labels)
@@ -81,7 +82,7 @@ def imagenet(root: str | os.PathLike[str], *, part: Literal["train", "val"], lab
     )
 
 
-class LabelledImages(Dataset):
+class LabeledImages(Dataset):
     """The images of one folder with the labels of a list, in the order of the file names. -> image uint8, class index."""
 
     def __init__(self, folder: Path, labels: list[int]) -> None:
@@ -178,7 +179,7 @@ def _read_kit(kit: Path) -> list[int]:
     return [index[int(number)] for number in truth]
 
 
-def _check_classes(archive: Path, places: np.ndarray, labels: Labels) -> None:
+def _check_classes(archive: Path, places: np.ndarray, labels: ClassInfo) -> None:
     found = int(places["label"].max()) + 1 if len(places) else 0
     if archive.name == TRAIN_ARCHIVE and found != labels.num_classes:
         raise UserError(f"{archive} holds {found} classes; wanted are {labels.num_classes}: download it again")

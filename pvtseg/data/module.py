@@ -1,4 +1,4 @@
-"""One data module for all tasks: data sets in, normalised batches out."""
+"""One data module for all tasks: data sets in, normalized batches out."""
 
 import os
 from collections.abc import Sequence
@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from pvtseg.data.labels import DepthRange, Labels
 from pvtseg.data.normalize import Normalize
 from pvtseg.data.sampling import EvaluationSampler, TrainingSampler
-from pvtseg.interfaces import Batch, Sample, Transform, UserError
+from pvtseg.data.target_info import ClassInfo, DepthRange
+from pvtseg.errors import UserError
+from pvtseg.interfaces import Batch, Sample, Transform
 
 
 class TrainingView(Dataset):
@@ -99,7 +100,7 @@ class DataModule(lightning.LightningDataModule):
     """Training and validation data, the transforms between them and the model, and how they are loaded.
 
     `name` and `root`, the folder that the files lie in, say in headers and results what this is. `train` and `val` are data sets
-    of `Sample`s. Batches travel as uint8 and are normalised on the device. `batch_size` is per device. `num_workers` processes
+    of `Sample`s. Batches travel as uint8 and are normalized on the device. `batch_size` is per device. `num_workers` processes
     per device prepare them; None for what the machine's cores allow. `repeats` is that of the `TrainingSampler`. `labels` or
     `depth` state the facts of the targets; here they serve whoever draws or prints them.
     """
@@ -119,7 +120,7 @@ class DataModule(lightning.LightningDataModule):
         seed: int,
         repeats: int = 1,
         root: str | None = None,
-        labels: Labels | None = None,
+        labels: ClassInfo | None = None,
         depth: DepthRange | None = None,
     ):
         super().__init__()

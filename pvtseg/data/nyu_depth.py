@@ -1,7 +1,7 @@
 """NYU depth v2 (https://cs.nyu.edu/~fergus/datasets/nyu_depth_v2.html) in the two forms in which it is handed around.
 
-The raw frames as BTS (https://arxiv.org/abs/1907.10326) synchronised and listed them, which AdaBins and GLPN took over:
-24,231 for training. And the 1,449 labelled frames of the authors, of which the official split keeps 654 for testing: the
+The raw frames as BTS (https://arxiv.org/abs/1907.10326) synchronized and listed them, which AdaBins and GLPN took over:
+24,231 for training. And the 1,449 labeled frames of the authors, of which the official split keeps 654 for testing: the
 same 654 in either form.
 """
 
@@ -17,15 +17,16 @@ from torch.utils.data import Dataset
 
 from pvtseg.data.folder.depth import DepthPairs
 from pvtseg.data.folder.listing import Pair, folder_in
-from pvtseg.data.labels import DepthRange
-from pvtseg.interfaces import Sample, UserError
+from pvtseg.data.target_info import DepthRange
+from pvtseg.errors import UserError
+from pvtseg.interfaces import Sample
 
 
 class ListedDepth(DepthPairs):
     """The pairs of a list: lines of an image, a depth map and, perhaps, a focal length, which is not used.
 
     root/folder holds the files that the list names. `lists` are the names that the list may have in root; the first that
-    is there counts. Depths are 16-bit PNG with `scale` metres per unit. strict is that of `DepthPairs`.
+    is there counts. Depths are 16-bit PNG with `scale` meters per unit. strict is that of `DepthPairs`.
     """
 
     def __init__(
@@ -44,13 +45,13 @@ class ListedDepth(DepthPairs):
         super().__init__(pairs, range=range, scale=scale, invalid=invalid, strict=strict)
 
 
-class LabelledNyuDepth(Dataset):
-    """nyu_depth_v2_labeled.mat with the official split. -> image (480, 640, 3) uint8, target (480, 640) float32 metres.
+class LabeledNyuDepth(Dataset):
+    """nyu_depth_v2_labeled.mat with the official split. -> image (480, 640, 3) uint8, target (480, 640) float32 meters.
 
     part: "train" for the 795 frames of splits.mat's trainNdxs, "test" for the 654 of its testNdxs.
     filled: takes the depths whose holes the authors have filled in. The readings alone are what BTS, AdaBins and GLPN
-    measure. border: blackens the edge of the image, where the colour camera saw nothing, as they do. (Their files are JPEG
-    and whole millimetres, so that numbers may differ in the fourth digit.)
+    measure. border: blackens the edge of the image, where the color camera saw nothing, as they do. (Their files are JPEG
+    and whole millimeters, so that numbers may differ in the fourth digit.)
     Reading needs the package h5py; without it a UserError says how to get it.
     """
 
@@ -95,7 +96,7 @@ class LabelledNyuDepth(Dataset):
         }
 
     def readings(self, index: int) -> np.ndarray:
-        """All that one depth map says, in range or not: (480, 640) float32 metres."""
+        """All that one depth map says, in range or not: (480, 640) float32 meters."""
         with self._open() as content:
             return np.ascontiguousarray(content[self._depths][self.frames[index]].T)
 
@@ -166,7 +167,5 @@ def _h5py():
     try:
         import h5py
     except ImportError as error:
-        raise UserError(
-            "h5py, which reads NYU depth's labelled .mat file, is not installed; pip install 'pvtseg[nyu]'"
-        ) from error
+        raise UserError("h5py, which reads NYU depth's labeled .mat file, is not installed; pip install 'pvtseg[nyu]'") from error
     return h5py

@@ -14,7 +14,7 @@ class TrainingSampler(Sampler):
     the next epoch: those that a resumed run has already seen.
 
     repeats: how often an image comes in an epoch, augmented differently each time. The epoch stays as long, with as many times
-    fewer images (https://arxiv.org/abs/1902.05509). As in DeiT, the repeats of an image are neighbours in the order, which is
+    fewer images (https://arxiv.org/abs/1902.05509). As in DeiT, the repeats of an image are neighbors in the order, which is
     dealt out to the processes in turn: as many processes as repeats get one each, a single process has all of them in one
     batch. Over all processes, a step sees the same images whatever their number.
     """

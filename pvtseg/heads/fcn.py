@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from pvtseg.interfaces import Features, UserError
+from pvtseg.errors import UserError
+from pvtseg.interfaces import Features
 
 
 class FCNHead(nn.Module):

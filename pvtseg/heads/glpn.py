@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from pvtseg.interfaces import Features
 from pvtseg.layers.resize import resize
-from pvtseg.layers.row_bands import in_row_bands
+from pvtseg.layers.row_chunks import in_row_bands
 
 
 class SelectiveFeatureFusion(nn.Module):
@@ -37,7 +37,7 @@ class SelectiveFeatureFusion(nn.Module):
 class GLPNHead(nn.Module):
     """From the coarsest map to the image's size, meeting the encoder's maps on the way, to depth.
 
-    Features -> depth in metres (B, 1, H, W), between 0 and max_depth; H and W are 4 times the finest map's. A map that
+    Features -> depth in meters (B, 1, H, W), between 0 and max_depth; H and W are 4 times the finest map's. A map that
     already has the decoder's width enters as it is, others through a 1 x 1 convolution; the paper's encoder is MiT-B4,
     whose finest map does. Maps are brought to the size of the one they meet, so no image size is refused.
     """

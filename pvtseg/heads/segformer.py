@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pvtseg.interfaces import Features
-from pvtseg.layers.adding import add_upsampled, from_upsampled_sum
+from pvtseg.layers.upsampled_sum import add_upsampled, from_upsampled_sum
 
 
 class FusedProjection(nn.Module):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 from pvtseg.layers.upsampling import accurate_type
 
 Profile = Callable[[int], Tensor]  # the number of cells along a side -> their weights, all positive

@@ -1,4 +1,4 @@
-"""The image at several sizes, each with its mirror image: the "MS" column of the segmentation papers
+"""The image at several sizes, each with its flipped image: the "MS" column of the segmentation papers
 (SegFormer, https://arxiv.org/abs/2105.15203, table 1; mmsegmentation's `MultiScaleFlipAug`).
 """
 
@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from pvtseg.errors import UserError
 from pvtseg.inference.flip import mirrored
-from pvtseg.interfaces import Inference, Model, UserError
+from pvtseg.interfaces import Inference, Model
 
 
 class MultiScaleFlip:
@@ -32,7 +33,7 @@ class MultiScaleFlip:
     def protocol(self) -> str:
         """The name of this way to ask, for whoever compares numbers."""
         ratios = ", ".join(f"{ratio:g}" for ratio in self.ratios)
-        mirrors = " with mirror images" if self.flip else ""
+        mirrors = " with flipped images" if self.flip else ""
         return f"{self.each.protocol}, at ratios {ratios}{mirrors}, probabilities averaged at every pixel"
 
     def __call__(self, model: Model, images: list[Tensor]) -> list[Tensor]:

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pvtseg.errors import UserError
 from pvtseg.inference.blending import Blend, profile
-from pvtseg.interfaces import Model, UserError
+from pvtseg.interfaces import Model
 from pvtseg.layers.resize import resize
 
 

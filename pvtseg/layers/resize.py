@@ -1,4 +1,4 @@
-"""Bilinear resizing of maps, with pixel centres at halves (align_corners=False), as the papers' code does it."""
+"""Bilinear resizing of maps, with pixel centers at halves (align_corners=False), as the papers' code does it."""
 
 from torch import Tensor
 from torch.nn import functional as F

@@ -1,6 +1,6 @@
 """Bilinear upsampling in bands of rows: the whole upsampled map never exists.
 
-Bilinear interpolation (https://en.wikipedia.org/wiki/Bilinear_interpolation) is separable: mix neighbouring rows of the
+Bilinear interpolation (https://en.wikipedia.org/wiki/Bilinear_interpolation) is separable: mix neighboring rows of the
 coarse map, then widen them. So a band of the upsampled map needs only the few coarse rows around it, and mixing them is
 one small matrix product. Channels come last here, so that what follows at each pixel, a softmax or a product, reads
 memory in order.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 MEASURED = Path(".pvtseg") / "class_weights.json"
 

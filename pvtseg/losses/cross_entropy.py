@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 from pvtseg.layers.upsampling import accurate_type, bands, channels_last
 from pvtseg.losses.pixels import check_range, labels_of
 

@@ -10,7 +10,7 @@ from pvtseg.losses.pixels import labels_of
 
 
 class Dice(nn.Module):
-    """1 - 2 * overlap / (predicted + labelled), averaged over the classes that the batch's targets contain.
+    """1 - 2 * overlap / (predicted + labeled), averaged over the classes that the batch's targets contain.
 
     Logits (B, K, h, w), upsampled to the target's size, target (B, H, W) of class indices -> a scalar. The three areas of a
     class are sums over the batch; the predicted one and the overlap are sums of probabilities. ignore_index: pixels with this
@@ -29,15 +29,15 @@ class Dice(nn.Module):
         labels, valid = labels_of(target, logits.shape[1], self.ignore_index)
 
         def areas(fine: Tensor, image: int, rows: slice) -> Tensor:
-            """Overlap, predicted and labelled area of each class, (3, K)."""
+            """Overlap, predicted and labeled area of each class, (3, K)."""
             counted = valid[image, rows].unsqueeze(-1)
             p = fine.softmax(dim=-1) * counted
             label = labels[image, rows].unsqueeze(-1)
             on_label = torch.zeros_like(p).scatter(-1, label, p.gather(-1, label))
-            labelled = torch.zeros_like(p).scatter(-1, label, counted.to(p.dtype))
-            return torch.stack([on_label, p, labelled]).sum(dim=(1, 2))
+            labeled = torch.zeros_like(p).scatter(-1, label, counted.to(p.dtype))
+            return torch.stack([on_label, p, labeled]).sum(dim=(1, 2))
 
-        overlap, predicted, labelled = torch.stack(in_bands(logits, target.shape[1:], areas)).sum(dim=0)
-        loss = 1 - (2 * overlap + self.smooth) / (predicted + labelled + self.smooth)
-        occurs = labelled > 0
+        overlap, predicted, labeled = torch.stack(in_bands(logits, target.shape[1:], areas)).sum(dim=0)
+        loss = 1 - (2 * overlap + self.smooth) / (predicted + labeled + self.smooth)
+        occurs = labeled > 0
         return torch.where(occurs, loss, 0.0).sum() / occurs.sum().clamp_min(1)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 from pvtseg.losses.banded import in_bands
 from pvtseg.losses.pixels import labels_of
 
@@ -29,7 +29,7 @@ class Focal(nn.Module):
     ) -> None:
         super().__init__()
         if gamma < 0:
-            raise UserError(f"gamma={gamma} would favour what is learned already; use 0 or more.")
+            raise UserError(f"gamma={gamma} would favor what is learned already; use 0 or more.")
         self.ignore_index = ignore_index
         self.gamma = gamma
         weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)

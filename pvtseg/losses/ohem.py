@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 from pvtseg.losses.banded import in_bands
 from pvtseg.losses.cross_entropy import CrossEntropy
 from pvtseg.losses.pixels import labels_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 
 def labels_of(target: Tensor, num_classes: int, ignore_index: int | None) -> tuple[Tensor, Tensor]:

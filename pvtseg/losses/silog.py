@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 from pvtseg.layers.resize import resize
 from pvtseg.layers.upsampling import accurate_type
 
@@ -13,11 +13,11 @@ from pvtseg.layers.upsampling import accurate_type
 class SiLog(nn.Module):
     """scale * sqrt(mean(d^2) - variance_focus * mean(d)^2), where d = log(target) - log(prediction) at every reading.
 
-    Prediction (B, 1, h, w) and target (B, 1, H, W) in metres -> a scalar; the prediction is resized to the target's
+    Prediction (B, 1, h, w) and target (B, 1, H, W) in meters -> a scalar; the prediction is resized to the target's
     size. GLPN trains with variance_focus 0.5 and scale 1, BTS with 0.85 and 10 (https://arxiv.org/abs/1907.10326).
 
     min_depth: a reading is a finite target above it; 0 marks no reading. per_image: the mean of the images' losses,
-    where the papers' code pools the readings of the batch. eps: the least prediction, in metres, so that its
+    where the papers' code pools the readings of the batch. eps: the least prediction, in meters, so that its
     logarithm exists. Where nothing was read the loss is 0, and so is its gradient. Half precision is computed in
     float32.
     """

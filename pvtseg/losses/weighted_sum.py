@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 
 class WeightedSum(nn.Module):
-    """Each term times its weight, by name: what is minimised is their sum, what is logged is each of them.
+    """Each term times its weight, by name: what is minimized is their sum, what is logged is each of them.
 
     terms and weights: by the same names. (answer, target) -> scalars by name.
     """

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 
 class ClassificationMetrics(Metric):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 from pvtseg.layers.upsampling import accurate_type
 
 
@@ -42,9 +42,9 @@ CROPS: dict[str, Callable[[int, int], tuple[slice, slice]]] = {
 class DepthMetrics(Metric):
     """The mean over images of each image's delta1..3, abs_rel, sq_rel, rmse, rmse_log, log10 and silog.
 
-    update takes prediction and target (B, 1, H, W) or (B, H, W), metres, at the target's own size. A pixel counts where
+    update takes prediction and target (B, 1, H, W) or (B, H, W), meters, at the target's own size. A pixel counts where
     min_depth < target < max_depth and inside the crop; an image without such a pixel is left out. compute gives
-    float64: ratios in 0..1 for the deltas, metres for rmse and sq_rel; nan where no image counted.
+    float64: ratios in 0..1 for the deltas, meters for rmse and sq_rel; nan where no image counted.
 
     crop: "nyu", "garg", "eigen", or None. clamp: bring predictions into [min_depth, max_depth] first, as BTS and
     AdaBins do. Either way a prediction that is infinite counts as max_depth, and one that is nan as min_depth.
@@ -75,7 +75,7 @@ class DepthMetrics(Metric):
         if crop is not None and crop not in CROPS:
             raise UserError(f"crop={crop!r} is not known; use {', '.join(CROPS)} or null.")
         if not 0 < min_depth < max_depth:
-            raise UserError(f"min_depth={min_depth}, max_depth={max_depth}; use 0 < min_depth < max_depth, in metres.")
+            raise UserError(f"min_depth={min_depth}, max_depth={max_depth}; use 0 < min_depth < max_depth, in meters.")
         self.min_depth = min_depth
         self.max_depth = max_depth
         self.crop = crop
@@ -103,7 +103,7 @@ class DepthMetrics(Metric):
         if prediction.shape != target.shape:
             raise UserError(
                 f"a prediction of shape {tuple(prediction.shape)} for a target of {tuple(target.shape)}; "
-                f"give metres (B, 1, H, W) at the target's size."
+                f"give meters (B, 1, H, W) at the target's size."
             )
         prediction, target = (self._pixels(depth) for depth in (prediction, target))  # (B, pixels)
         prediction = prediction.nan_to_num(nan=self.min_depth, posinf=self.max_depth, neginf=self.min_depth)
@@ -112,7 +112,7 @@ class DepthMetrics(Metric):
         if self.median_alignment:
             factor = _median(target, valid) / _median(prediction, valid).clamp_min(self.min_depth)
             judged.append(prediction * factor[:, None])
-        self.sums += torch.cat([self._summed(metres, target, valid) for metres in judged])
+        self.sums += torch.cat([self._summed(meters, target, valid) for meters in judged])
         self.num_images += valid.any(dim=1).sum()
 
     def compute(self) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 
 class SegmentationMetrics(Metric):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor, nn, optim
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 NOTHING_TO_TRAIN = "nothing is left to train: every parameter is frozen; lower backbone.frozen_stages."
 
@@ -16,14 +16,14 @@ def adamw(
     *,
     lr: float,
     weight_decay: float = 0.01,
-    decay: Literal["matrices", "all_but_norms", "all"] = "matrices",
+    decay: Literal["no_norm_and_bias", "all_but_norms", "all"] = "no_norm_and_bias",
     betas: tuple[float, float] = (0.9, 0.999),
     head_lr_factor: float = 1.0,
     layer_decay: float = 1.0,
 ) -> optim.AdamW:
     """AdamW over the trainable parameters of a model that has `backbone` and `head`.
 
-    decay: what `weight_decay` pulls to zero. "matrices" spares vectors and scalars, which are norms and biases (PVT v2 on
+    decay: what `weight_decay` pulls to zero. "no_norm_and_bias" spares vectors and scalars, which are norms and biases (PVT v2 on
     ImageNet, timm); "all_but_norms" spares the backbone's norms only (SegFormer's code, whose rules look for "head" and then for
     "norm" in a name, so that biases and the heads' norms decay); "all" spares nothing (PVT v2's Semantic FPN).
 
@@ -62,13 +62,13 @@ def adam(model: nn.Module, *, lr: float, betas: tuple[float, float] = (0.9, 0.99
 
 def _decays(rule: str, name: str, parameter: Tensor) -> bool:
     match rule:
-        case "matrices":
+        case "no_norm_and_bias":
             return parameter.ndim > 1
         case "all_but_norms":
             return not name.startswith("backbone.") or "norm" not in name
         case "all":
             return True
-    raise UserError(f"optimizer.decay={rule!r} is not known; use matrices, all_but_norms or all.")
+    raise UserError(f"optimizer.decay={rule!r} is not known; use no_norm_and_bias, all_but_norms or all.")
 
 
 def _layer_of_each_parameter(backbone: nn.Module) -> dict[str, int]:

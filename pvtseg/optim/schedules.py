@@ -1,4 +1,4 @@
-"""Learning-rate curves, as functions of the step t in 0..T that multiply the optimiser's rates.
+"""Learning-rate curves, as functions of the step t in 0..T that multiply the optimizer's rates.
 
 `poly` and `cosine` are a linear warm-up, then a polynomial or a cosine down to a fraction of the peak. The others are the
 curves of one published recipe each.
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 
 def poly(
@@ -52,20 +52,20 @@ def poly_after_warmup(
     return LambdaLR(optimizer, factor)
 
 
-def two_ramps(
-    optimizer: Optimizer, total_steps: int, *, power: float = 0.9, floor_ratio: float = 0.3, rise_steps: int | None = None
+def one_cycle_poly(
+    optimizer: Optimizer, total_steps: int, *, power: float = 0.9, start_ratio: float = 0.3, warmup_steps: int | None = None
 ) -> LambdaLR:
-    """Up from `floor_ratio` and down again, each as (t / rise_steps) ** power.
+    """Up from `start_ratio` and down again, each as (t / warmup_steps) ** power.
 
     GLPN trains so (https://arxiv.org/abs/2201.07436, section 4.1).
-    rise_steps: half of the training where it is None. GLPN's own runs rise for 12 of 25 epochs and so end below the floor.
+    warmup_steps: half of the training where it is None. GLPN's own runs rise for 12 of 25 epochs and so end below the floor.
     """
-    rise = total_steps / 2 if rise_steps is None else rise_steps
+    rise = total_steps / 2 if warmup_steps is None else warmup_steps
 
     def factor(step: int) -> float:
         if step <= rise:
-            return floor_ratio + (1 - floor_ratio) * (step / rise) ** power
-        return 1 - (1 - floor_ratio) * (step / rise - 1) ** power
+            return start_ratio + (1 - start_ratio) * (step / rise) ** power
+        return 1 - (1 - start_ratio) * (step / rise - 1) ** power
 
     return LambdaLR(optimizer, factor)
 

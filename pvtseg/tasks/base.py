@@ -1,4 +1,4 @@
-"""What every task does the same: a training step, an evaluation, an optimiser. A task says what to learn and what to answer."""
+"""What every task does the same: a training step, an evaluation, an optimizer. A task says what to learn and what to answer."""
 
 import math
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ from pvtseg.losses.cross_entropy import CrossEntropy
 class Task(LightningModule, ABC):
     """A model, what it learns from (loss), how it is asked (inference) and how it is judged (metrics).
 
-    `optimizer` makes an optimiser from the model, `schedule` a learning-rate schedule from that and the number of steps.
+    `optimizer` makes an optimizer from the model, `schedule` a learning-rate schedule from that and the number of steps.
     After an evaluation the figures are in `results`, plain numbers by name.
     """
 
@@ -44,7 +44,7 @@ class Task(LightningModule, ABC):
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """What this batch teaches: scalars by name; their sum is minimised."""
+        """What this batch teaches: scalars by name; their sum is minimized."""
 
     @abstractmethod
     def predict(self, batch: Batch) -> Tensor:

@@ -9,7 +9,7 @@ from pvtseg.tasks.base import Task
 
 
 class Depth(Task):
-    """Learns from and answers with depth in metres (B, 1, H, W); 0 in a target is no reading."""
+    """Learns from and answers with depth in meters (B, 1, H, W); 0 in a target is no reading."""
 
     name = "depth"
 
@@ -17,5 +17,5 @@ class Depth(Task):
         return terms(self.loss, self.model.answer(batch["image"]), batch["target"])
 
     def predict(self, batch: Batch) -> Tensor:
-        metres = self.inference(self.model, batch["image"])
-        return resize(metres, batch["size"]).to(batch["image"].device)  # metres may have been gathered elsewhere
+        meters = self.inference(self.model, batch["image"])
+        return resize(meters, batch["size"]).to(batch["image"].device)  # meters may have been gathered elsewhere

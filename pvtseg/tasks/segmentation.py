@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from pvtseg.interfaces import Batch
-from pvtseg.layers.labelling import upsampled_argmax
+from pvtseg.layers.upsampled_argmax import upsampled_argmax
 from pvtseg.losses.terms import terms
 from pvtseg.tasks.base import Task
 

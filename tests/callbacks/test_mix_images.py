@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pvtseg.callbacks.mix_images import MixImages
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 
 def mixed(callback, *, epoch=0, batch_index=0, rank=0):

@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 
 from pvtseg.backbones.pvt_v2 import pvt_v2_b0
 from pvtseg.checkpoints.convert import huggingface, official, segformer
-from pvtseg.checkpoints.convert.formats import recognise
+from pvtseg.checkpoints.convert.formats import recognize
+from pvtseg.errors import UserError
 from pvtseg.heads.linear import LinearHead
-from pvtseg.interfaces import UserError
 from pvtseg.load import load_backbone, load_model, save_model
 from pvtseg.model import ImageModel
 
@@ -233,6 +233,6 @@ def test_a_path_that_is_not_there_is_named(source):
 def test_names_that_only_half_belong_to_a_format_are_told_apart():
     # timm's ViT has patch_embed.proj, blocks and head, too.
     names = ["patch_embed.proj.weight", "head.weight", "cls_token", "pos_embed", "blocks.0.attn.qkv.weight"]
-    assert recognise(names) is None
-    assert recognise(["segformer.encoder.layer_norm.0.weight", "classifier.weight"]) is segformer.CLASSIFIER
-    assert recognise(["encoder.layers.0.layer_norm.weight"]) is huggingface.ENCODER
+    assert recognize(names) is None
+    assert recognize(["segformer.encoder.layer_norm.0.weight", "classifier.weight"]) is segformer.CLASSIFIER
+    assert recognize(["encoder.layers.0.layer_norm.weight"]) is huggingface.ENCODER

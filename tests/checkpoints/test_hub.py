@@ -10,8 +10,8 @@ import torch
 from pvtseg.backbones.pvt_v2 import pvt_v2_b0
 from pvtseg.checkpoints.convert.huggingface import CLASSIFIER
 from pvtseg.checkpoints.hub import is_hub_id
+from pvtseg.errors import UserError
 from pvtseg.heads.linear import LinearHead
-from pvtseg.interfaces import UserError
 from pvtseg.load import load_backbone, load_model, save_model
 from pvtseg.model import ImageModel
 

@@ -5,8 +5,8 @@ import timm
 import torch
 
 from pvtseg.backbones.pvt_v2 import mit_b0
+from pvtseg.errors import UserError
 from pvtseg.heads.segformer import SegFormerHead
-from pvtseg.interfaces import UserError
 from pvtseg.load import load_backbone, load_model, save_model
 from pvtseg.model import DenseModel
 

@@ -22,9 +22,9 @@ from transformers import (
 )
 
 from pvtseg.backbones.pvt_v2 import mit_b0, pvt_v2_b0, pvt_v2_b2_linear
+from pvtseg.errors import UserError
 from pvtseg.heads.glpn import GLPNHead
 from pvtseg.heads.segformer import SegFormerHead
-from pvtseg.interfaces import UserError
 from pvtseg.load import load_backbone, load_model, save_model
 from pvtseg.model import DenseModel
 
@@ -212,7 +212,7 @@ def test_what_transformers_cannot_hold_is_refused_with_what_can(tmp_path):
     with pytest.raises(UserError, match="segformer has no linear attention; save with layout=pvtseg or layout=official"):
         save_model(model, tmp_path, layout="huggingface")
     backbone = mit_b0()
-    with pytest.raises(UserError, match="counts whole metres; save with layout=pvtseg"):
+    with pytest.raises(UserError, match="counts whole meters; save with layout=pvtseg"):
         save_model(DenseModel(backbone, GLPNHead(backbone.channels, max_depth=2.5)), tmp_path, layout="huggingface")
     with pytest.raises(UserError, match="no layout 'onnx'; use one of pvtseg, huggingface, timm, official"):
         save_model(model, tmp_path, layout="onnx")

@@ -9,9 +9,9 @@ from omegaconf import OmegaConf
 from pvtseg.backbones.pvt_v2 import mit_b1, pvt_v2_b0
 from pvtseg.checkpoints import saving
 from pvtseg.cli.convert import convert
+from pvtseg.errors import UserError
 from pvtseg.heads.glpn import GLPNHead
 from pvtseg.heads.linear import LinearHead
-from pvtseg.interfaces import UserError
 from pvtseg.load import save_model
 from pvtseg.model import DenseModel, ImageModel
 

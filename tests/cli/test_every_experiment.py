@@ -10,14 +10,14 @@ import torch
 from made import make_ade20k, make_camvid, make_digits, make_imagenet_archives, make_indoor_rgbd, make_nyu_depth
 
 from pvtseg.backbones.pvt_v2 import variants
-from pvtseg.config import config_dir
+from pvtseg.paths import config_dir
 from pvtseg.tasks import Segmentation
 
 NAMES = sorted(path.stem for path in (config_dir() / "experiment").glob("[!_]*.yaml"))
-IN_BETWEEN = re.compile(r"(segformer|pvt_v2|glpn)_(b1|b3|b4)_")  # sizes that differ from their neighbours in numbers alone
+IN_BETWEEN = re.compile(r"(segformer|pvt_v2|glpn)_(b1|b3|b4)_")  # sizes that differ from their neighbors in numbers alone
 EXPERIMENTS = [pytest.param(name, marks=[pytest.mark.slow] * bool(IN_BETWEEN.search(name))) for name in NAMES]
 
-# What makes a run small, and nothing else: head, loss, transforms, schedule, optimiser, inference and metrics are the recipe's.
+# What makes a run small, and nothing else: head, loss, transforms, schedule, optimizer, inference and metrics are the recipe's.
 SHORT = ["trainer.max_steps=2", "trainer.val_check_interval=2", "trainer.num_sanity_val_steps=0", "trainer.log_every_n_steps=1"]
 ALONE = ["pretrained=null", "trainer.accelerator=cpu", "data.num_workers=0"]
 SMALL = {

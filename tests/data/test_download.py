@@ -14,7 +14,7 @@ from made import add
 
 from pvtseg.cli import download as command
 from pvtseg.data.download import RemoteFile, obtain, unpack
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 CONTENT = bytes(range(256)) * 4000
 SHA1 = f"sha1:{hashlib.sha1(CONTENT).hexdigest()}"

@@ -6,13 +6,13 @@ import pytest
 from PIL import Image
 
 from pvtseg.data.folder import ClassFolder, DepthFolder, SegmentationFolder
-from pvtseg.data.labels import DepthRange, Labels
-from pvtseg.interfaces import UserError
+from pvtseg.data.target_info import ClassInfo, DepthRange
+from pvtseg.errors import UserError
 
 REAL_DATA = Path(__file__).parents[2] / "../shared/data"
 needs_real_data = pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"{REAL_DATA} is not here")
 
-TWO = Labels(["ground", "sky"])
+TWO = ClassInfo(["ground", "sky"])
 INDOORS = DepthRange(0.1, 10)
 CAMVID = ["sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"]
 NOISE = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
@@ -82,14 +82,14 @@ def test_a_label_map_says_what_each_value_means(tmp_path, label_map):
 
 def test_a_negative_ignore_index_fits_into_the_target(tmp_path):
     write_pairs(tmp_path, ["a"], np.array([[0, 1, 9, 9, 0, 0]] * 4, np.uint8))
-    labels = Labels(num_classes=2, ignore_index=-100)
+    labels = ClassInfo(num_classes=2, ignore_index=-100)
     target = SegmentationFolder(tmp_path, labels=labels, label_map={0: 0, 1: 1, 9: "ignore"})[0]["target"]
     np.testing.assert_array_equal(target[0], [0, 1, -100, -100, 0, 0])
 
 
 def test_hundreds_of_classes_fit_into_the_target(tmp_path):
     write_pairs(tmp_path, ["a"], np.array([[0, 299, 256, 255, 0, 0]] * 4, np.uint16))
-    target = SegmentationFolder(tmp_path, labels=Labels(num_classes=300, ignore_index=-1))[0]["target"]
+    target = SegmentationFolder(tmp_path, labels=ClassInfo(num_classes=300, ignore_index=-1))[0]["target"]
     np.testing.assert_array_equal(target[0], [0, 299, 256, 255, 0, 0])
 
 
@@ -250,21 +250,21 @@ def test_folders_are_classes_in_sorted_order(tmp_path):
 
 def test_names_set_the_order_of_the_classes(tmp_path):
     write_classes(tmp_path, dog=2, cat=1)
-    data = ClassFolder(tmp_path, labels=Labels(["dog", "cat"]))
+    data = ClassFolder(tmp_path, labels=ClassInfo(["dog", "cat"]))
     assert [data[index]["target"] for index in range(3)] == [0, 0, 1]
 
 
 def test_a_number_of_classes_takes_its_names_from_the_folders(tmp_path):
     write_classes(tmp_path, dog=1, cat=1)
-    assert ClassFolder(tmp_path, labels=Labels(num_classes=2)).labels.names == ("cat", "dog")
+    assert ClassFolder(tmp_path, labels=ClassInfo(num_classes=2)).labels.names == ("cat", "dog")
     with pytest.raises(UserError, match=r"has 2 folders.*data\.labels\.num_classes is 3"):
-        ClassFolder(tmp_path, labels=Labels(num_classes=3))
+        ClassFolder(tmp_path, labels=ClassInfo(num_classes=3))
 
 
 def test_folders_and_names_that_disagree_are_named(tmp_path):
     write_classes(tmp_path, dog=1, cat=1)
     with pytest.raises(UserError, match=r"lacks folders for bird of data\.labels\.names and has others: cat"):
-        ClassFolder(tmp_path, labels=Labels(["dog", "bird"]))
+        ClassFolder(tmp_path, labels=ClassInfo(["dog", "bird"]))
 
 
 def test_a_class_without_images_is_named(tmp_path):
@@ -282,7 +282,7 @@ def test_images_without_class_folders_are_refused(tmp_path):
 
 @needs_real_data
 def test_camvid_is_read_whole():
-    labels = Labels(CAMVID)
+    labels = ClassInfo(CAMVID)
     label_map = {**{index: index for index in range(11)}, 11: "ignore"}
     train, val = (
         SegmentationFolder(
@@ -303,13 +303,13 @@ def test_camvid_is_read_whole():
 
 @needs_real_data
 def test_camvid_without_its_label_map_is_refused_for_its_void():
-    data = SegmentationFolder(REAL_DATA / "camvid", labels=Labels(num_classes=11))
+    data = SegmentationFolder(REAL_DATA / "camvid", labels=ClassInfo(num_classes=11))
     with pytest.raises(UserError, match=r"holds 11 \(\d+ pixels\); known are 0\.\.10, 255"):
         data[0]
 
 
 @needs_real_data
-def test_indoor_rgbd_is_read_in_metres():
+def test_indoor_rgbd_is_read_in_meters():
     data = DepthFolder(REAL_DATA / "indoor_rgbd", range=INDOORS)
     assert len(data) == 80
     sample = data[0]

@@ -1,4 +1,4 @@
-"""Data sets in, normalised batches out: orders, shares, views and what is refused."""
+"""Data sets in, normalized batches out: orders, shares, views and what is refused."""
 
 import os
 
@@ -9,7 +9,7 @@ import torch
 from pvtseg.data.module import DataModule, EvaluationView, collate, usual_workers
 from pvtseg.data.normalize import Normalize
 from pvtseg.data.sampling import TrainingSampler
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -223,7 +223,7 @@ def test_evaluation_changes_the_image_and_leaves_the_target():
 # -- batches -------------------------------------------------------------------------------------------------------
 
 
-def test_batches_travel_as_uint8_and_are_normalised_on_the_device():
+def test_batches_travel_as_uint8_and_are_normalized_on_the_device():
     module = module_of()
     batch = next(iter(module.val_dataloader()))
     assert batch["image"].dtype == torch.uint8

@@ -22,15 +22,15 @@ from PIL import Image
 from pvtseg.build import build_data, resolve
 from pvtseg.cli.app import explain
 from pvtseg.cli.evaluate import check_same_classes
-from pvtseg.config import config_dir
-from pvtseg.data.doctor import examine_all
 from pvtseg.data.folder.segmentation import LabelValues
 from pvtseg.data.imagenet import imagenet, imagenet_labels
-from pvtseg.data.labels import DepthRange, Labels
-from pvtseg.data.nyu_depth import LabelledNyuDepth
-from pvtseg.data.reading import read_mask
-from pvtseg.interfaces import UserError
+from pvtseg.data.io import read_mask
+from pvtseg.data.nyu_depth import LabeledNyuDepth
+from pvtseg.data.target_info import ClassInfo, DepthRange
+from pvtseg.data.verify import examine_all
+from pvtseg.errors import UserError
 from pvtseg.metrics.segmentation import SegmentationMetrics
+from pvtseg.paths import config_dir
 
 REAL_DATA = Path(__file__).parents[2] / "../shared/data"
 needs_ade20k = pytest.mark.skipif(not (REAL_DATA / "ADEChallengeData2016").is_dir(), reason=f"{REAL_DATA} is not here")
@@ -164,8 +164,8 @@ def test_a_list_that_is_none_is_refused(tmp_path, content, message):
         data_of("task=depth", "data=nyu_depth", f"data.root={tmp_path}")
 
 
-def test_the_labelled_frames_are_split_as_the_authors_did_and_edged_as_bts_does(tmp_path):
-    data = LabelledNyuDepth(make_nyu_depth_labelled(tmp_path), range=INDOORS, part="train")
+def test_the_labeled_frames_are_split_as_the_authors_did_and_edged_as_bts_does(tmp_path):
+    data = LabeledNyuDepth(make_nyu_depth_labelled(tmp_path), range=INDOORS, part="train")
     assert len(data) == 2
     sample = data[0]
     assert sample["name"].endswith("0004")
@@ -174,23 +174,23 @@ def test_the_labelled_frames_are_split_as_the_authors_did_and_edged_as_bts_does(
     assert sample["target"].shape == (480, 640)
     assert sample["target"].max() <= 10
     assert not sample["target"][10:20, 30:50].any()
-    filled = LabelledNyuDepth(tmp_path, range=INDOORS, part="test", filled=True, border=False)[0]
+    filled = LabeledNyuDepth(tmp_path, range=INDOORS, part="test", filled=True, border=False)[0]
     assert (filled["target"][10:20, 30:50] == 5).all()
     np.testing.assert_array_equal(filled["image"], noise(0, 480, 640))
 
 
-def test_the_labelled_frames_can_be_read_in_other_processes(tmp_path, monkeypatch):
-    monkeypatch.setattr("pvtseg.data.doctor.examination.PER_WORKER", 1)
-    data = LabelledNyuDepth(make_nyu_depth_labelled(tmp_path), range=INDOORS, part="test")
+def test_the_labeled_frames_can_be_read_in_other_processes(tmp_path, monkeypatch):
+    monkeypatch.setattr("pvtseg.data.verify.examination.PER_WORKER", 1)
+    data = LabeledNyuDepth(make_nyu_depth_labelled(tmp_path), range=INDOORS, part="test")
     exams = list(examine_all(data, "val", INDOORS, num_workers=1))
     assert len({exam.digest for exam in exams}) == 3
     assert not any(exam.findings for exam in exams)
 
 
-def test_without_h5py_the_labelled_file_says_what_to_install(tmp_path, monkeypatch):
+def test_without_h5py_the_labeled_file_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
     with pytest.raises(UserError, match=r"h5py.*pip install 'pvtseg\[nyu\]'"):
-        LabelledNyuDepth(tmp_path, range=INDOORS, part="train")
+        LabeledNyuDepth(tmp_path, range=INDOORS, part="train")
 
 
 # -- ImageNet ------------------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def test_class_folders_in_sorted_order_are_the_thousand_classes(tmp_path):
         imagenet(tmp_path, part="train", labels=imagenet_labels())
 
 
-THREE = Labels(num_classes=3, ignore_index=-1)
+THREE = ClassInfo(num_classes=3, ignore_index=-1)
 
 
 def test_the_original_archives_are_read_as_they_are(tmp_path):

@@ -15,7 +15,7 @@ from pvtseg.data.scenes.render import image_plane
 from pvtseg.data.scenes.room import FLOOR
 from pvtseg.data.scenes.shapes import Box, Ellipsoid
 from pvtseg.data.scenes.tracing import Stage
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 SMALL = (60, 80)
 
@@ -83,16 +83,16 @@ def test_training_and_validation_share_no_room():
 def contains(shape, points):
     """Whether a solid holds each of the points (n, 3), from its definition."""
     if isinstance(shape, Box):
-        return (np.abs(points - shape.centre) <= shape.half).all(axis=1)
+        return (np.abs(points - shape.center) <= shape.half).all(axis=1)
     if isinstance(shape, Ellipsoid):
-        return (((points - shape.centre) / shape.half) ** 2).sum(axis=1) <= 1
+        return (((points - shape.center) / shape.half) ** 2).sum(axis=1) <= 1
     x, y, z = (points - (shape.x, shape.y, shape.base)).T
     radius = shape.bottom + (shape.top - shape.bottom) * z / shape.height
     return (np.hypot(x, y) <= radius) & (z >= 0) & (z <= shape.height)
 
 
 def walk(room, row, column, height, width, step=0.001):
-    """Depth and class of one pixel: walk along its ray a millimetre at a time until something is in the way."""
+    """Depth and class of one pixel: walk along its ray a millimeter at a time until something is in the way."""
     camera = room.camera
     across, down = (2 * (column + 0.5) / width - 1) * camera.half[0], (2 * (row + 0.5) / height - 1) * camera.half[1]
     ray = np.array(camera.forward) + across * np.array(camera.right) + down * np.array(camera.down)
@@ -105,7 +105,7 @@ def walk(room, row, column, height, width, step=0.001):
     name = {4: "floor", 5: "ceiling"}.get(face, "wall")
     place = np.delete(points[first], axis)
     for panel in room.panels:
-        offset = (place - panel.centre) / panel.half
+        offset = (place - panel.center) / panel.half
         if panel.face == face and ((offset**2).sum() < 1 if panel.round else (abs(offset) < 1).all()):
             name = panel.kind
     for thing in room.things:
@@ -237,7 +237,7 @@ def test_any_size_works(size):
         assert (scene.labels == CLASSES.index(KINDS[scene.label])).mean() > 0.01
 
 
-def test_every_class_and_kind_has_its_own_colour():
+def test_every_class_and_kind_has_its_own_color():
     assert len(set(PALETTE)) == len(PALETTE) == len(CLASSES) == len(set(CLASSES))
     assert PALETTE[-len(KINDS) :] == KIND_PALETTE
     assert CLASSES[-len(KINDS) :] == KINDS

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 import pvtseg
 from pvtseg.data.normalize import Normalize
 from pvtseg.data.transforms.evaluation import KeepRatio, MultiScale
+from pvtseg.errors import UserError
 from pvtseg.heads.glpn import GLPNHead
 from pvtseg.heads.linear import LinearHead
 from pvtseg.heads.segformer import SegFormerHead
@@ -18,7 +19,6 @@ from pvtseg.inference.flip import Flip
 from pvtseg.inference.multi_scale_flip import MultiScaleFlip
 from pvtseg.inference.sliding_window import SlidingWindow
 from pvtseg.inference.whole import Whole
-from pvtseg.interfaces import UserError
 from pvtseg.model import DenseModel, ImageModel
 from pvtseg.predictor import Predictor, labels
 
@@ -67,7 +67,7 @@ def photo(height, width):
 def published(model, image, base_size, ratios, flip, *, full_size=False):
     """mmsegmentation's protocol, step by step, with OpenCV and torch alone: mean probabilities (K, H, W) of every pixel.
 
-    Resize the original so that it fits into base_size * ratio, stretch each side up to a multiple of 32, normalise, ask, bring
+    Resize the original so that it fits into base_size * ratio, stretch each side up to a multiple of 32, normalize, ask, bring
     the logits to the original's size (first to that of the resized image, where that is wanted), softmax, mirror back, mean.
     """
     height, width = image.shape[:2]
@@ -124,7 +124,7 @@ def test_the_answer_for_the_mirror_image_is_the_mirror_image_of_the_answer(segme
         assert not torch.equal(Whole()(model, image.flip(-1)), Whole()(model, image).flip(-1))
 
 
-def test_depth_is_the_mean_of_both_sides_in_metres(depth_model):
+def test_depth_is_the_mean_of_both_sides_in_meters(depth_model):
     image = torch.randn(1, 3, 64, 96)
     expected = (depth_model.answer(image) + depth_model.answer(image.flip(-1)).flip(-1)) / 2
     torch.testing.assert_close(Flip(Whole())(depth_model, image), expected)
@@ -133,7 +133,7 @@ def test_depth_is_the_mean_of_both_sides_in_metres(depth_model):
 @pytest.mark.parametrize("stride", [1, 2])
 def test_adabins_clips_both_sides_and_aligns_the_corners(depth_model, stride):
     class Coarse:
-        """Answers in metres at a part of the image's size, some of them beyond the range."""
+        """Answers in meters at a part of the image's size, some of them beyond the range."""
 
         def answer(self, image):
             return 5 + 400 * (depth_model.answer(image)[..., ::stride, ::stride] - 5)
@@ -183,11 +183,11 @@ def test_a_range_that_is_none_is_refused(clip):
 
 def test_the_protocol_names_what_was_done():
     assert Whole(full_size=True).protocol == "whole image, scores upsampled to it first"
-    assert Flip(Whole()).protocol == "whole image, averaged with its mirror image"
+    assert Flip(Whole()).protocol == "whole image, averaged with its flipped image"
     assert Flip(Whole(), clip=[0.001, 10], align_corners=True).protocol == (
-        "whole image, averaged with its mirror image, each clipped to 0.001 .. 10, upsampled with align_corners"
+        "whole image, averaged with its flipped image, each clipped to 0.001 .. 10, upsampled with align_corners"
     )
     assert MultiScaleFlip(SlidingWindow(64, stride=48), ratios=[0.5, 1]).protocol == (
         "sliding window 64 x 64, stride 48 x 48, averaged every 4 pixels, "
-        "at ratios 0.5, 1 with mirror images, probabilities averaged at every pixel"
+        "at ratios 0.5, 1 with flipped images, probabilities averaged at every pixel"
     )

@@ -8,18 +8,18 @@ from torch.nn import functional as F
 
 import pvtseg
 from pvtseg.backbones.pvt_v2 import PyramidVisionTransformer
+from pvtseg.errors import UserError
 from pvtseg.heads.glpn import GLPNHead
 from pvtseg.heads.linear import LinearHead
 from pvtseg.heads.segformer import SegFormerHead
 from pvtseg.inference.blending import PROFILES
 from pvtseg.inference.sliding_window import SlidingWindow, starts
 from pvtseg.inference.whole import Whole
-from pvtseg.interfaces import UserError
 from pvtseg.model import DenseModel, ImageModel
 
 
 class Quarters:
-    """Answers with the mean colour of each 4 x 4 pixels, plus the mean of all that it was shown: it tells windows apart."""
+    """Answers with the mean color of each 4 x 4 pixels, plus the mean of all that it was shown: it tells windows apart."""
 
     def __init__(self):
         self.seen = []

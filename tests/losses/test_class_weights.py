@@ -6,7 +6,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from pvtseg.build import _measure_class_weights
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 from pvtseg.losses.class_weights import measured_weights
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 from pvtseg.layers import upsampling
 from pvtseg.losses.cross_entropy import CrossEntropy
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 from torchvision.ops import sigmoid_focal_loss
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 from pvtseg.layers import upsampling
 from pvtseg.losses.cross_entropy import CrossEntropy
 from pvtseg.losses.dice import Dice

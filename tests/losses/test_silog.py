@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 from pvtseg.losses.silog import SiLog
 
 
@@ -92,7 +92,7 @@ def test_half_precision_is_computed_in_float32(dtype):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
-def test_a_prediction_of_zero_metres_has_a_loss(dtype):
+def test_a_prediction_of_zero_meters_has_a_loss(dtype):
     _, target = depths(dtype=dtype)
     prediction = torch.zeros_like(target, requires_grad=True)
     loss = SiLog()(prediction, target)

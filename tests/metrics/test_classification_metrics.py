@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchmetrics.classification import MulticlassAccuracy
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 from pvtseg.metrics.classification import ClassificationMetrics
 
 

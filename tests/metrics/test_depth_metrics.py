@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 from pvtseg.metrics.depth import CROPS, DepthMetrics
 
 REAL_DEPTH = Path(__file__).parents[2] / "../shared/data/indoor_rgbd/depth/val"
@@ -69,7 +69,7 @@ def test_real_depth_agrees_with_brute_force():
         pytest.skip(f"no real depth at {REAL_DEPTH}")
     files = sorted(REAL_DEPTH.glob("*.png"))[:3]
     raw = np.stack([np.array(Image.open(file)) for file in files])
-    target = np.where(raw == 65535, 0, raw).astype(np.float32) / 1000  # millimetres; 65535 is no reading
+    target = np.where(raw == 65535, 0, raw).astype(np.float32) / 1000  # millimeters; 65535 is no reading
     prediction = np.roll(target, 9, axis=2) * 1.1
     ours = measured(torch.from_numpy(prediction), torch.from_numpy(target), crop="nyu")
     window = np.s_[:, 45:471, 41:601]
@@ -150,7 +150,7 @@ def test_options_that_make_no_sense_are_refused():
         DepthMetrics(crop="kitti")
     with pytest.raises(UserError, match="use 0 < min_depth < max_depth"):
         DepthMetrics(min_depth=0)
-    with pytest.raises(UserError, match="give metres"):
+    with pytest.raises(UserError, match="give meters"):
         measured(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 8, 8))
 
 

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torchmetrics.classification import MulticlassJaccardIndex
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 from pvtseg.metrics.segmentation import SegmentationMetrics
 
 SHARED = Path(__file__).parents[2] / "../shared/data"

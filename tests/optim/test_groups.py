@@ -66,9 +66,9 @@ def test_layer_decay_slows_every_block_down_by_one_factor_more_than_the_next():
     assert {value for name, value in rate.items() if name.startswith("head.")} == {1.0}
     # what stands between two blocks learns as fast as one of them
     for stage in (1, 2, 3):
-        neighbours = {rate[f"backbone.stages.{s}.blocks.{b}.norm1.weight"] for s, b in ((stage - 1, 1), (stage, 0))}
-        assert rate[f"backbone.stages.{stage}.embed.project.weight"] in neighbours
-        assert rate[f"backbone.stages.{stage - 1}.norm.weight"] in neighbours
+        neighbors = {rate[f"backbone.stages.{s}.blocks.{b}.norm1.weight"] for s, b in ((stage - 1, 1), (stage, 0))}
+        assert rate[f"backbone.stages.{stage}.embed.project.weight"] in neighbors
+        assert rate[f"backbone.stages.{stage - 1}.norm.weight"] in neighbors
 
 
 def test_frozen_parameters_are_left_out():
@@ -118,7 +118,7 @@ def test_semantic_fpn_decays_everything():
 
 
 def test_a_rule_that_is_not_known_is_refused():
-    with pytest.raises(pvtseg.UserError, match=r"optimizer\.decay='biases'.*use matrices, all_but_norms or all"):
+    with pytest.raises(pvtseg.UserError, match=r"optimizer\.decay='biases'.*use no_norm_and_bias, all_but_norms or all"):
         adamw(model_of(), lr=1e-3, decay="biases")
 
 

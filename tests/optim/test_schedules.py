@@ -4,8 +4,8 @@ import pytest
 import timm.scheduler
 import torch
 
-from pvtseg.interfaces import UserError
-from pvtseg.optim.schedules import cosine, cosine_by_epoch, poly, poly_after_warmup, two_ramps
+from pvtseg.errors import UserError
+from pvtseg.optim.schedules import cosine, cosine_by_epoch, one_cycle_poly, poly, poly_after_warmup
 
 BASE = 6e-5
 
@@ -86,19 +86,19 @@ def test_poly_after_warmup_is_mmengines_pair_of_schedulers():
     assert curve(poly_after_warmup, 160_000, [160_000]) == [0]
 
 
-def test_two_ramps_is_glpns_curve():
+def test_one_cycle_poly_is_glpns_curve():
     """3e-5 -> 1e-4 over 12 epochs of 2019 steps, back over the next 12; the 25th goes below."""
     rise = 12 * 2019
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1e-4)
-    (factor,) = two_ramps(optimizer, 25 * 2019, rise_steps=rise).lr_lambdas
+    (factor,) = one_cycle_poly(optimizer, 25 * 2019, warmup_steps=rise).lr_lambdas
     found = [1e-4 * factor(step) for step in (0, rise // 2, rise, rise + rise // 2, 2 * rise, 25 * 2019)]
     halfway = 7e-5 * 0.5**0.9
     assert found == pytest.approx([3e-5, 3e-5 + halfway, 1e-4, 1e-4 - halfway, 3e-5, 2.48e-5], rel=2e-3)
     assert found[:5] == pytest.approx([3e-5, 3e-5 + halfway, 1e-4, 1e-4 - halfway, 3e-5], rel=1e-9)
 
 
-def test_two_ramps_rises_for_half_of_the_training():
-    assert curve(two_ramps, 100, [0, 50, 100]) == pytest.approx([0.3 * BASE, BASE, 0.3 * BASE])
+def test_one_cycle_poly_rises_for_half_of_the_training():
+    assert curve(one_cycle_poly, 100, [0, 50, 100]) == pytest.approx([0.3 * BASE, BASE, 0.3 * BASE])
 
 
 def test_cosine_by_epoch_is_timms_schedule_of_pvt_v2():

@@ -112,7 +112,7 @@ def test_segmentation_answers_with_the_likeliest_class_of_each_pixel():
     assert (labels == logits.argmax(dim=1)).float().mean() > 0.999  # ties may fall either way
 
 
-def test_depth_answers_in_metres_at_the_size_that_is_wanted():
+def test_depth_answers_in_meters_at_the_size_that_is_wanted():
     task, batch = task_of("depth").eval(), batch_of("depth")
     batch["size"] = (65, 97)
     with torch.no_grad():

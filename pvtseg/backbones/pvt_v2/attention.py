@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pvtseg.backbones.pvt_v2.tokens import to_maps, to_tokens
-from pvtseg.layers.averaging import average_pool
+from pvtseg.layers.adaptive_pool import average_pool
 
 
 class NoReduction(nn.Identity):

@@ -5,11 +5,11 @@ from torch.nn import functional as F
 from torchvision.ops import StochasticDepth
 
 from pvtseg.backbones.pvt_v2.tokens import to_maps, to_tokens
-from pvtseg.layers.row_bands import in_row_bands
+from pvtseg.layers.row_chunks import in_row_bands
 
 
 class ConvFeedForward(nn.Module):
-    """Expand, look at the 3 x 3 neighbourhood, contract; the convolution's zero padding tells positions apart.
+    """Expand, look at the 3 x 3 neighborhood, contract; the convolution's zero padding tells positions apart.
 
     (B, H, W, C) -> (B, H, W, C). `activate` follows the expansion: nothing, or ReLU in the linear variant.
     """

@@ -11,7 +11,8 @@ from torch.utils.checkpoint import checkpoint
 from pvtseg.backbones.pvt_v2.attention import ConvReduction, NoReduction, PoolReduction, ReducedAttention
 from pvtseg.backbones.pvt_v2.block import Block, ConvFeedForward
 from pvtseg.backbones.pvt_v2.tokens import PatchEmbedding, to_maps
-from pvtseg.interfaces import Features, UserError
+from pvtseg.errors import UserError
+from pvtseg.interfaces import Features
 
 PATCH_SIZES = (7, 3, 3, 3)
 STRIDES = (4, 2, 2, 2)
@@ -106,7 +107,7 @@ class PyramidVisionTransformer(nn.Module):
             )
             for i in range(len(channels))
         )
-        self.apply(_initialise)
+        self.apply(_initialize)
         self.stages[:frozen_stages].requires_grad_(False)
 
     def forward(self, image: Tensor) -> Features:
@@ -136,8 +137,8 @@ class PyramidVisionTransformer(nn.Module):
             )
 
 
-def _initialise(module: nn.Module) -> None:
-    """The official initialisation: linear layers N(0, 0.02^2), convolutions N(0, 2 / fan_out), biases 0."""
+def _initialize(module: nn.Module) -> None:
+    """The official initialization: linear layers N(0, 0.02^2), convolutions N(0, 2 / fan_out), biases 0."""
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
         nn.init.zeros_(module.bias)

@@ -21,7 +21,7 @@ FORMATS = (
 )
 
 
-def recognise(names: Collection[str]) -> Format | None:
+def recognize(names: Collection[str]) -> Format | None:
     """The format that knows most of the names; none when that is less than half of them."""
     best = max(FORMATS, key=lambda format: format.count(names))
     return best if best.count(names) > len(names) / 2 else None

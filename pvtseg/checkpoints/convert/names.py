@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 State = dict[str, Tensor]
 Pairs = Sequence[tuple[str, str]]

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from torch.utils.data import Dataset
 
 from pvtseg.data.folder.listing import IMAGE_SUFFIXES, Pair, Part, find_files, folder_in, subfolders, take_part
-from pvtseg.data.labels import Labels
-from pvtseg.data.reading import read_image
-from pvtseg.interfaces import Sample, UserError
+from pvtseg.data.io import read_image
+from pvtseg.data.target_info import ClassInfo
+from pvtseg.errors import UserError
+from pvtseg.interfaces import Sample
 
 
 class ClassFolder(Dataset):
@@ -29,7 +30,7 @@ class ClassFolder(Dataset):
         *,
         images: str = "train",
         image_suffixes: Sequence[str] = IMAGE_SUFFIXES,
-        labels: Labels | None = None,
+        labels: ClassInfo | None = None,
         part: Part = "all",
         val_fraction: float = 0.1,
         strict: bool = True,
@@ -52,13 +53,13 @@ class ClassFolder(Dataset):
         names: Sequence[str] | None = None,
         ignore_index: int = -1,
         palette: Sequence[Sequence[int]] | None = None,
-    ) -> Labels:
+    ) -> ClassInfo:
         """The classes that the folders of root/images name, in sorted order, or in the order of `names`."""
         folder = folder_in(root, images, option="images")
         found = subfolders(folder)
         if not found:
             raise UserError(f"{folder} has no folders; wanted is one per class: sort the images so, or set images")
-        return Labels(names or found, ignore_index=ignore_index, palette=palette)
+        return ClassInfo(names or found, ignore_index=ignore_index, palette=palette)
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -68,7 +69,7 @@ class ClassFolder(Dataset):
         return {"image": read_image(image), "target": label, "name": name}
 
 
-def _agreed(labels: Labels, found: Labels, where: str) -> Labels:
+def _agreed(labels: ClassInfo, found: ClassInfo, where: str) -> ClassInfo:
     """The labels that were asked for, once the folders bear them out. Where only counted, the folders name them."""
     if not labels.named:
         if labels.num_classes != found.num_classes:
@@ -76,7 +77,7 @@ def _agreed(labels: Labels, found: Labels, where: str) -> Labels:
                 f"{where} has {found.num_classes} folders, one per class, but data.labels.num_classes is "
                 f"{labels.num_classes}; correct it, or leave data.labels out"
             )
-        return Labels(found.names, ignore_index=labels.ignore_index, palette=labels.palette)
+        return ClassInfo(found.names, ignore_index=labels.ignore_index, palette=labels.palette)
     missing = [name for name in labels.names if name not in found.names]
     spare = [name for name in found.names if name not in labels.names]
     if missing or spare:

@@ -9,15 +9,16 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from pvtseg.data.folder.listing import IMAGE_SUFFIXES, Pair, Part, find_files, folder_in, pair_up, take_part, take_unpaired
-from pvtseg.data.labels import DepthRange
-from pvtseg.data.reading import check_same_size, read_depth, read_image
-from pvtseg.interfaces import Sample, UserError
+from pvtseg.data.io import check_same_size, read_depth, read_image
+from pvtseg.data.target_info import DepthRange
+from pvtseg.errors import UserError
+from pvtseg.interfaces import Sample
 
 
 class DepthPairs(Dataset):
-    """Pairs of an image and a depth map. -> image (H, W, 3) uint8, target (H, W) metres.
+    """Pairs of an image and a depth map. -> image (H, W, 3) uint8, target (H, W) meters.
 
-    scale: metres per unit of the files, be they integer or not: 0.001 for millimetres, 1/256 for KITTI, 1 for metres.
+    scale: meters per unit of the files, be they integer or not: 0.001 for millimeters, 1/256 for KITTI, 1 for meters.
     invalid: values, as the files hold them, that mean "no reading", which is 0 in the target (float32).
     range: the depths to learn and to measure. A reading outside of it counts as no reading; it is not clipped, for
     a wall at 12 m is not one at 10 m.
@@ -35,7 +36,7 @@ class DepthPairs(Dataset):
         strict: bool = True,
     ) -> None:
         if not scale > 0:
-            raise UserError(f"data.train.scale is {scale}; wanted are the metres per unit of the depth files, such as 0.001")
+            raise UserError(f"data.train.scale is {scale}; wanted are the meters per unit of the depth files, such as 0.001")
         self.pairs = list(pairs)
         self.range = range
         self.scale = scale
@@ -54,7 +55,7 @@ class DepthPairs(Dataset):
         return {"image": image, "target": self.range.keep(depth), "name": name}
 
     def readings(self, index: int) -> np.ndarray:
-        """All that one depth map says, in range or not: (H, W) float32 metres, 0 where there is no reading."""
+        """All that one depth map says, in range or not: (H, W) float32 meters, 0 where there is no reading."""
         return read_depth(self.pairs[index].target, self.scale, self.invalid)
 
     def _check_scale(self, file: str) -> None:
@@ -63,13 +64,13 @@ class DepthPairs(Dataset):
         if readings.size and not self.range.keep(readings).any():
             raise UserError(
                 f"{file} reads {readings.min():.4g}..{readings.max():.4g} m with data.train.scale={self.scale}, all of it "
-                f"outside {self.range.min}..{self.range.max} m; set data.train.scale to the metres per unit of the file, "
+                f"outside {self.range.min}..{self.range.max} m; set data.train.scale to the meters per unit of the file, "
                 "or widen data.depth"
             )
 
 
 class DepthFolder(DepthPairs):
-    """root/images/**/NAME.jpg with root/depths/**/NAME + depth_suffix. -> image (H, W, 3) uint8, target (H, W) metres.
+    """root/images/**/NAME.jpg with root/depths/**/NAME + depth_suffix. -> image (H, W, 3) uint8, target (H, W) meters.
 
     range, scale and invalid are those of `DepthPairs`.
     part: "train" and "val" split one folder in two, val_fraction of it for "val", decided by the name of each file.

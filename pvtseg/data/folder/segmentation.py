@@ -10,9 +10,10 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from pvtseg.data.folder.listing import IMAGE_SUFFIXES, Part, find_files, folder_in, pair_up, take_part, take_unpaired
-from pvtseg.data.labels import Labels
-from pvtseg.data.reading import check_same_size, read_image, read_mask
-from pvtseg.interfaces import Sample, UserError
+from pvtseg.data.io import check_same_size, read_image, read_mask
+from pvtseg.data.target_info import ClassInfo
+from pvtseg.errors import UserError
+from pvtseg.interfaces import Sample
 
 UNKNOWN = np.iinfo(np.int32).min  # stands in the table for raw values that mean nothing
 
@@ -40,7 +41,7 @@ class SegmentationFolder(Dataset):
         self,
         root: str | os.PathLike[str],
         *,
-        labels: Labels,
+        labels: ClassInfo,
         images: str = "images/train",
         masks: str = "masks/train",
         image_suffixes: Sequence[str] = IMAGE_SUFFIXES,
@@ -79,7 +80,7 @@ class LabelValues:
     Raises UserError where label_map leads to a class that does not exist.
     """
 
-    def __init__(self, labels: Labels, label_map: Mapping[int | str, int | str] | None = None) -> None:
+    def __init__(self, labels: ClassInfo, label_map: Mapping[int | str, int | str] | None = None) -> None:
         self.ignore_index = labels.ignore_index
         self.meaning = _own_meaning(labels) if label_map is None else _mapped_meaning(labels, label_map)
         self.table = np.full(max(256, max(self.meaning) + 1), UNKNOWN, dtype=np.int32)  # 256: any uint8 has its place
@@ -108,12 +109,12 @@ class LabelValues:
         )
 
 
-def _own_meaning(labels: Labels) -> dict[int, int]:
+def _own_meaning(labels: ClassInfo) -> dict[int, int]:
     classes = {index: index for index in range(labels.num_classes)}
     return classes if labels.ignore_index < 0 else {**classes, labels.ignore_index: labels.ignore_index}
 
 
-def _mapped_meaning(labels: Labels, label_map: Mapping[int | str, int | str]) -> dict[int, int]:
+def _mapped_meaning(labels: ClassInfo, label_map: Mapping[int | str, int | str]) -> dict[int, int]:
     if not label_map:
         raise UserError("data.train.label_map is empty; leave it out, or list every raw value of the masks")
     meaning: dict[int, int] = {}

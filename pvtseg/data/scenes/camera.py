@@ -9,7 +9,7 @@ from .placing import face_area, reach
 from .rays import Point, unit
 from .room import Camera, Thing
 
-WALL_GAP = 0.5  # metres the eye keeps from the walls: what it sees of them is then deeper than 0.3 m
+WALL_GAP = 0.5  # meters the eye keeps from the walls: what it sees of them is then deeper than 0.3 m
 
 
 def look(dice: Dice, star: Thing, size: Point, aspect: float) -> Camera | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from torch.utils.data import Dataset
 
-from pvtseg.interfaces import Sample, UserError
+from pvtseg.errors import UserError
+from pvtseg.interfaces import Sample
 
 from .dice import Dice
 from .scene import KINDS, Scene, draw_scene

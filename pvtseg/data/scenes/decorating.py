@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from .dice import Dice
 from .furniture import BRIGHT, FABRICS, WOODS
-from .materials import DARK, Colour, Material, Planks, Tiles, Wall
+from .materials import DARK, Color, Material, Planks, Tiles, Wall
 from .panels import Abstract, Door, Landscape, Rug, Window
 from .rays import Point, unit
 from .room import FLOOR, Panel, Sun, Thing
 
-PAINTS: tuple[Colour, ...] = (
+PAINTS: tuple[Color, ...] = (
     (0.72, 0.66, 0.55), (0.5, 0.6, 0.62), (0.66, 0.52, 0.42), (0.52, 0.58, 0.42), (0.7, 0.69, 0.66), (0.72, 0.58, 0.3),
     (0.42, 0.46, 0.58), (0.62, 0.44, 0.44),
 )  # fmt: skip
-DOORS: tuple[Colour, ...] = ((0.4, 0.2, 0.08), (0.24, 0.11, 0.05), (0.5, 0.3, 0.13))
-FRAMES: tuple[Colour, ...] = ((0.5, 0.33, 0.1), (0.05, 0.04, 0.035), (0.2, 0.09, 0.04))
+DOORS: tuple[Color, ...] = ((0.4, 0.2, 0.08), (0.24, 0.11, 0.05), (0.5, 0.3, 0.13))
+FRAMES: tuple[Color, ...] = ((0.5, 0.33, 0.1), (0.05, 0.04, 0.035), (0.2, 0.09, 0.04))
 
 
 def paint_walls(dice: Dice) -> Wall:
     """Plain paint, or stripes of two tones of it."""
-    colour = dice.one_of(PAINTS)
-    second = tuple(0.82 * c for c in colour) if dice.chance(0.3) else colour
-    return Wall(colour, second=second, stripe=dice.between(0.2, 0.5))
+    color = dice.one_of(PAINTS)
+    second = tuple(0.82 * c for c in color) if dice.chance(0.3) else color
+    return Wall(color, second=second, stripe=dice.between(0.2, 0.5))
 
 
 def hang(dice: Dice, size: Point) -> list[Panel]:
@@ -39,14 +39,14 @@ def hang(dice: Dice, size: Point) -> list[Panel]:
                 panels.append(Panel("door", face, (middle, half[1]), half, Door(dice.one_of(DOORS), half=half)))
             elif lot < 0.42:
                 half = (dice.between(0.5, min(0.8, wide / 2 - 0.08)), dice.between(0.5, 0.62))
-                centre = (middle, dice.between(1.4, 1.55))
+                center = (middle, dice.between(1.4, 1.55))
                 view = Window((1.0, 1.0, 1.0), glow=0.5, half=half, phase=dice.between(0.0, 200.0))
-                panels.append(Panel("window", face, centre, half, view))
+                panels.append(Panel("window", face, center, half, view))
                 windows += 1
             elif lot < 0.95:
                 half = (dice.between(0.36, 0.6), dice.between(0.3, 0.45))
-                centre = (middle + dice.between(-0.1, 0.1), dice.between(1.5, 1.65))
-                panels.append(Panel("picture", face, centre, half, paint_picture(dice, half)))
+                center = (middle + dice.between(-0.1, 0.1), dice.between(1.5, 1.65))
+                panels.append(Panel("picture", face, center, half, paint_picture(dice, half)))
     return panels
 
 
@@ -65,23 +65,23 @@ def lay_floor(dice: Dice) -> Material:
     if dice.chance(0.6):
         return Planks(dice.one_of(WOODS), width=dice.between(0.1, 0.18), length=dice.between(0.9, 1.6))
     tone = dice.between(0.3, 0.6)
-    light: Colour = (tone, tone * 0.95, tone * 0.86)
-    dark: Colour = tuple(0.45 * c for c in light) if dice.chance(0.5) else light
+    light: Color = (tone, tone * 0.95, tone * 0.86)
+    dark: Color = tuple(0.45 * c for c in light) if dice.chance(0.5) else light
     return Tiles(light, second=dark, side=dice.between(0.25, 0.45))
 
 
 def lay_rug(dice: Dice, size: Point, star: Thing) -> Panel:
     """A rug that reaches out from under the thing in the middle towards the middle of the room."""
-    colour, border = dice.one_of(FABRICS), dice.one_of((DARK, *FABRICS))
-    second: Colour = dice.one_of(((0.65, 0.6, 0.5), (0.5, 0.42, 0.3)))
+    color, border = dice.one_of(FABRICS), dice.one_of((DARK, *FABRICS))
+    second: Color = dice.one_of(((0.65, 0.6, 0.5), (0.5, 0.42, 0.3)))
     is_round = dice.chance(0.25)
     x = dice.between(0.8, 1.3)
     half = (x, x) if is_round else (x, dice.between(0.7, 1.0))
     toward = dice.between(0.3, 0.7)
     spot = [star.frame.position[axis] * (1 - toward) + size[axis] / 2 * toward for axis in (0, 1)]
-    centre = tuple(min(max(spot[axis], half[axis] + 0.1), size[axis] - half[axis] - 0.1) for axis in (0, 1))
-    look = Rug(colour, second=second, border=border, half=half, check=dice.between(0.14, 0.26), round=is_round)
-    return Panel("rug", FLOOR, centre, half, look, round=is_round)
+    center = tuple(min(max(spot[axis], half[axis] + 0.1), size[axis] - half[axis] - 0.1) for axis in (0, 1))
+    look = Rug(color, second=second, border=border, half=half, check=dice.between(0.14, 0.26), round=is_round)
+    return Panel("rug", FLOOR, center, half, look, round=is_round)
 
 
 def with_horizon(panel: Panel, eye_height: float) -> Panel:
@@ -89,8 +89,8 @@ def with_horizon(panel: Panel, eye_height: float) -> Panel:
     if not isinstance(panel.material, Window):
         return panel
     view = panel.material
-    view = Window(view.colour, view.unevenness, view.glow, view.half, eye_height - panel.centre[1], view.phase)
-    return Panel(panel.kind, panel.face, panel.centre, panel.half, view)
+    view = Window(view.color, view.unevenness, view.glow, view.half, eye_height - panel.center[1], view.phase)
+    return Panel(panel.kind, panel.face, panel.center, panel.half, view)
 
 
 def shine_in(dice: Dice, panels: list[Panel]) -> Sun | None:

@@ -1,4 +1,4 @@
-"""The things that stand in a room: each kind is a function that draws sizes and colours and puts solids together.
+"""The things that stand in a room: each kind is a function that draws sizes and colors and puts solids together.
 
 A piece stands at the origin of its own frame, on z = 0, and faces +y: from there one sits down on a sofa or opens a
 cupboard.
@@ -10,21 +10,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .dice import Dice
-from .materials import Colour, Doors, Fabric, Leaves, Material, Segments, Shade, Wood
+from .materials import Color, Doors, Fabric, Leaves, Material, Segments, Shade, Wood
 from .rays import Point
 from .shapes import Box, Ellipsoid, Frustum, Shape
 
-WOODS: tuple[Colour, ...] = (
+WOODS: tuple[Color, ...] = (
     (0.42, 0.24, 0.11), (0.26, 0.13, 0.06), (0.55, 0.38, 0.2), (0.5, 0.2, 0.09), (0.6, 0.55, 0.47),
 )  # fmt: skip
-FABRICS: tuple[Colour, ...] = (
+FABRICS: tuple[Color, ...] = (
     (0.50, 0.09, 0.07), (0.07, 0.16, 0.38), (0.06, 0.28, 0.27), (0.33, 0.3, 0.27), (0.55, 0.33, 0.06), (0.3, 0.12, 0.3),
 )  # fmt: skip
-BRIGHT: tuple[Colour, ...] = (
+BRIGHT: tuple[Color, ...] = (
     (0.75, 0.05, 0.04), (0.04, 0.2, 0.7), (0.85, 0.5, 0.02), (0.05, 0.45, 0.12), (0.7, 0.1, 0.4),
 )  # fmt: skip
-METALS: tuple[Colour, ...] = ((0.05, 0.05, 0.05), (0.5, 0.48, 0.45), (0.5, 0.33, 0.1))
-POTS: tuple[Colour, ...] = ((0.5, 0.18, 0.08), (0.7, 0.68, 0.63), (0.1, 0.2, 0.35), (0.12, 0.12, 0.12))
+METALS: tuple[Color, ...] = ((0.05, 0.05, 0.05), (0.5, 0.48, 0.45), (0.5, 0.33, 0.1))
+POTS: tuple[Color, ...] = ((0.5, 0.18, 0.08), (0.7, 0.68, 0.63), (0.1, 0.2, 0.35), (0.12, 0.12, 0.12))
 
 
 @dataclass(frozen=True)
@@ -47,18 +47,18 @@ class Piece:
 
 def slab(material: Material, x: tuple[float, float], y: tuple[float, float], z: tuple[float, float]) -> Part:
     """A box from where to where along each axis."""
-    centre: Point = ((x[0] + x[1]) / 2, (y[0] + y[1]) / 2, (z[0] + z[1]) / 2)
+    center: Point = ((x[0] + x[1]) / 2, (y[0] + y[1]) / 2, (z[0] + z[1]) / 2)
     half: Point = ((x[1] - x[0]) / 2, (y[1] - y[0]) / 2, (z[1] - z[0]) / 2)
-    return Part(Box(centre, half), material)
+    return Part(Box(center, half), material)
 
 
 def sofa(dice: Dice) -> Piece:
     """A base, two arms, a back and a cushion for each seat; with one seat an armchair."""
     seats = 1 + dice.below(3)
-    colour = dice.one_of(FABRICS)
-    second = dice.one_of(FABRICS) if dice.chance(0.2) else colour
-    cloth = Fabric(colour, second=second)
-    cushion = Fabric(tuple(1.2 * c + 0.02 for c in colour), second=second)
+    color = dice.one_of(FABRICS)
+    second = dice.one_of(FABRICS) if dice.chance(0.2) else color
+    cloth = Fabric(color, second=second)
+    cushion = Fabric(tuple(1.2 * c + 0.02 for c in color), second=second)
     arm, deep, seat = dice.between(0.13, 0.2), dice.between(0.4, 0.46), dice.between(0.4, 0.46)
     each = dice.between(0.54, 0.64) + (0.1 if seats == 1 else 0.0)
     half, height, sides = arm + seats * each / 2, dice.between(0.78, 0.92), dice.between(0.56, 0.64)
@@ -136,18 +136,18 @@ def plant(dice: Dice) -> Piece:
     ]
     for x, y in ((1, 0), (-1, 0.3), (0.1, 1), (-0.2, -1), (0.6, 0.7), (-0.7, -0.6)):
         size, lift = dice.between(0.36, 0.5), dice.between(0.25, 0.75)
-        centre = (x * spread * (1 - size), y * spread * (1 - size), base + lift * tall)
-        parts.append(Part(Ellipsoid(centre, (size * spread, size * spread, dice.between(0.16, 0.26) * tall)), leaves))
+        center = (x * spread * (1 - size), y * spread * (1 - size), base + lift * tall)
+        parts.append(Part(Ellipsoid(center, (size * spread, size * spread, dice.between(0.16, 0.26) * tall)), leaves))
     return Piece("plant", tuple(parts), (spread * 1.05, spread * 1.05), base + tall)
 
 
 def ball(dice: Dice) -> Piece:
-    """A big ball in wedges of two colours."""
+    """A big ball in wedges of two colors."""
     radius = dice.between(0.27, 0.38)
-    colour = dice.one_of(BRIGHT)
-    skin = Segments(colour, second=dice.one_of(((0.8, 0.8, 0.78), (0.8, 0.7, 0.1))))
-    centred = Part(Ellipsoid((0.0, 0.0, radius), (radius, radius, radius)), skin)
-    return Piece("ball", (centred,), (radius, radius), radius * 2)
+    color = dice.one_of(BRIGHT)
+    skin = Segments(color, second=dice.one_of(((0.8, 0.8, 0.78), (0.8, 0.7, 0.1))))
+    centerd = Part(Ellipsoid((0.0, 0.0, radius), (radius, radius, radius)), skin)
+    return Piece("ball", (centerd,), (radius, radius), radius * 2)
 
 
 MAKERS: dict[str, Callable[[Dice], Piece]] = {

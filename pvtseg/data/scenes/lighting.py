@@ -39,8 +39,8 @@ def sunlit(room: Room, points: np.ndarray, normal: np.ndarray) -> np.ndarray:
     axis = window.face // 2
     gap = np.float32(room.size[axis] if window.face % 2 else 0) - points[axis]
     u, v = (
-        points[row] + gap * np.float32(toward[row] / toward[axis]) - np.float32(centre)
-        for row, centre in zip(ACROSS[axis], window.centre, strict=True)
+        points[row] + gap * np.float32(toward[row] / toward[axis]) - np.float32(center)
+        for row, center in zip(ACROSS[axis], window.center, strict=True)
     )
     u, v = np.abs(u), np.abs(v)
     through = (u > np.float32(0.025)) & (u < np.float32(window.half[0] - 0.06)) & (v < np.float32(window.half[1] - 0.06))
@@ -73,15 +73,15 @@ def unshadowed(stage: Stage, rays: Rays) -> np.ndarray:
         if not chosen.size:
             continue
         local = thing.frame.rays_inward(rays[chosen])
-        metres = np.sqrt(length.take(chosen))
+        meters = np.sqrt(length.take(chosen))
         clear = visible[chosen]
         for part in thing.piece.parts:
             if part.material.glow:
                 continue
             near, far = part.shape.span(local)
             crossed = np.minimum(far, np.float32(1)) - np.maximum(near, np.float32(0.004))
-            softness = np.float32(0.02) + np.float32(0.06) * np.maximum(near, np.float32(0)) * metres
-            lost = np.fmax(crossed * metres / softness, np.float32(0))  # fmax takes the 0 where the ray met nothing: nan
+            softness = np.float32(0.02) + np.float32(0.06) * np.maximum(near, np.float32(0)) * meters
+            lost = np.fmax(crossed * meters / softness, np.float32(0))  # fmax takes the 0 where the ray met nothing: nan
             clear *= 1 - np.minimum(lost, np.float32(1))
         visible[chosen] = clear
     return visible

@@ -1,6 +1,6 @@
-"""What rooms and furniture are made of: a material names the colours (3, n), in linear light, of points (3, n).
+"""What rooms and furniture are made of: a material names the colors (3, n), in linear light, of points (3, n).
 
-Points are in metres, in the surface's own coordinates: (across, up, 0) from the low corner of a wall or a floor or from
+Points are in meters, in the surface's own coordinates: (across, up, 0) from the low corner of a wall or a floor or from
 the middle of a panel, (x, y, z) in the frame of a piece of furniture. A material that glows has light of its own.
 """
 
@@ -13,20 +13,20 @@ import numpy as np
 from .noise import clouds, speckle
 from .rays import column
 
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 
-WHITE: Colour = (0.80, 0.79, 0.76)
-DARK: Colour = (0.05, 0.045, 0.04)
-
-
-def paint(colour: Colour, tone: np.ndarray) -> np.ndarray:
-    """One colour, brighter and darker by `tone` (n,)."""
-    return column(colour) * tone
+WHITE: Color = (0.80, 0.79, 0.76)
+DARK: Color = (0.05, 0.045, 0.04)
 
 
-def layer(below: np.ndarray, mask: np.ndarray, colour: Colour, tone: np.ndarray | float = 1.0) -> np.ndarray:
-    """`colour` wherever the mask (n,) is set, what was below elsewhere; a mask between 0 and 1 mixes the two."""
-    return below + (column(colour) * tone - below) * mask.astype(np.float32)
+def paint(color: Color, tone: np.ndarray) -> np.ndarray:
+    """One color, brighter and darker by `tone` (n,)."""
+    return column(color) * tone
+
+
+def layer(below: np.ndarray, mask: np.ndarray, color: Color, tone: np.ndarray | float = 1.0) -> np.ndarray:
+    """`color` wherever the mask (n,) is set, what was below elsewhere; a mask between 0 and 1 mixes the two."""
+    return below + (column(color) * tone - below) * mask.astype(np.float32)
 
 
 def fraction(x: np.ndarray) -> np.ndarray:
@@ -41,16 +41,16 @@ def ramp(x: np.ndarray, low: float, high: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Material:
-    """A plain colour with a little unevenness; the others are drawn over it."""
+    """A plain color with a little unevenness; the others are drawn over it."""
 
-    colour: Colour
+    color: Color
     unevenness: float = 0.06
     glow: float = 0.0
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Colours (3, n) of the points (3, n)."""
+        """Colors (3, n) of the points (3, n)."""
         u, v, w = points
-        return paint(self.colour, 1.0 + self.unevenness * clouds((u + w) * 90.0, (v + w) * 90.0))
+        return paint(self.color, 1.0 + self.unevenness * clouds((u + w) * 90.0, (v + w) * 90.0))
 
 
 @dataclass(frozen=True)
@@ -66,37 +66,37 @@ class Planks(Material):
         board = u * (1.0 / self.length) + speckle(row, row * 0.0) * 7.0
         tone = 0.72 + 0.4 * speckle(board, row) + 0.14 * clouds(u * 18.0, v * 190.0)
         joint = (np.abs(fraction(row) - 0.5) > 0.47) | (np.abs(fraction(board) - 0.5) > 0.494)
-        return paint(self.colour, np.where(joint, tone * 0.4, tone))
+        return paint(self.color, np.where(joint, tone * 0.4, tone))
 
 
 @dataclass(frozen=True)
 class Tiles(Material):
     """Square tiles in two tones, or one, with grout between them."""
 
-    second: Colour = WHITE
+    second: Color = WHITE
     side: float = 0.35
 
     def __call__(self, points):
         u, v = points[0] * (1.0 / self.side), points[1] * (1.0 / self.side)
         tone = 0.9 + 0.14 * speckle(u, v) + 0.07 * clouds(u * 30.0, v * 30.0)
         odd = fraction((np.floor(u) + np.floor(v)) * 0.5) > 0.25
-        colours = layer(paint(self.colour, tone), odd, self.second, tone)
+        colors = layer(paint(self.color, tone), odd, self.second, tone)
         grout = (np.abs(fraction(u) - 0.5) > 0.475) | (np.abs(fraction(v) - 0.5) > 0.475)
-        return np.where(grout, colours * 0.55, colours)
+        return np.where(grout, colors * 0.55, colors)
 
 
 @dataclass(frozen=True)
 class Wall(Material):
     """Plaster, or wallpaper in broad stripes when `second` differs, above a white skirting board."""
 
-    second: Colour = WHITE
+    second: Color = WHITE
     stripe: float = 0.3
 
     def __call__(self, points):
         u, v, _ = points
         tone = 1.0 + 0.05 * clouds(u * 60.0, v * 60.0)
-        colours = layer(paint(self.colour, tone), fraction(u * (1.0 / self.stripe)) > 0.5, self.second, tone)
-        return layer(colours, v < 0.09, WHITE, 1.0 - 0.45 * (v > 0.08))
+        colors = layer(paint(self.color, tone), fraction(u * (1.0 / self.stripe)) > 0.5, self.second, tone)
+        return layer(colors, v < 0.09, WHITE, 1.0 - 0.45 * (v > 0.08))
 
 
 @dataclass(frozen=True)
@@ -107,20 +107,20 @@ class Wood(Material):
         u, v, w = points
         across = v + w
         figure = 0.16 * clouds(u * 12.0, across * 160.0) + 0.08 * clouds(u * 30.0, across * 40.0)
-        return paint(self.colour, 1.0 + figure)
+        return paint(self.color, 1.0 + figure)
 
 
 @dataclass(frozen=True)
 class Fabric(Material):
-    """Upholstery: a weave, and a second colour in stripes when it differs."""
+    """Upholstery: a weave, and a second color in stripes when it differs."""
 
-    second: Colour = WHITE
+    second: Color = WHITE
     stripe: float = 0.16
 
     def __call__(self, points):
         u, v, w = points
         tone = 0.95 + 0.14 * clouds((u + w) * 150.0, (v - w) * 150.0)
-        return layer(paint(self.colour, tone), fraction(u * (1.0 / self.stripe)) > 0.6, self.second, tone)
+        return layer(paint(self.color, tone), fraction(u * (1.0 / self.stripe)) > 0.6, self.second, tone)
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Doors(Material):
         grain = np.where(facing & (edge < 0.075) & (edge > 0.06), grain * 0.72, grain)
         grain = np.where(facing & (edge < 0.014), grain * 0.22, grain)
         handle = facing & (np.abs(across - 0.5) * self.width < 0.07) & (np.abs(up - 0.8) * self.height < 0.018)
-        return layer(paint(self.colour, grain), handle, (0.75, 0.7, 0.55))
+        return layer(paint(self.color, grain), handle, (0.75, 0.7, 0.55))
 
 
 @dataclass(frozen=True)
@@ -154,20 +154,20 @@ class Leaves(Material):
     def __call__(self, points):
         u, v, w = points
         tone = 0.9 + 0.75 * clouds((u + 0.6 * w) * 75.0, (v + 0.8 * w) * 75.0)
-        return paint(self.colour, np.maximum(tone, 0.12))
+        return paint(self.color, np.maximum(tone, 0.12))
 
 
 @dataclass(frozen=True)
 class Segments(Material):
-    """A beach ball: coloured and white wedges around a tilted axis."""
+    """A beach ball: colored and white wedges around a tilted axis."""
 
-    second: Colour = WHITE
+    second: Color = WHITE
 
     def __call__(self, points):
         u, v, w = points
         a, b = u + 0.3 * w, v - 0.2 * w
         odd = (a > 0.0) ^ (b > 0.0) ^ (np.abs(a) > np.abs(b))
-        return layer(paint(self.colour, np.ones_like(u)), odd, self.second)
+        return layer(paint(self.color, np.ones_like(u)), odd, self.second)
 
 
 @dataclass(frozen=True)
@@ -179,4 +179,4 @@ class Shade(Material):
 
     def __call__(self, points):
         offset = (points[2] - self.base) * (2.0 / self.height) - 1.0
-        return paint(self.colour, 1.0 - 0.35 * offset * offset)
+        return paint(self.color, 1.0 - 0.35 * offset * offset)

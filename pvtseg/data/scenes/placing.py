@@ -47,8 +47,8 @@ def hides(thing: Thing, panels: list[Panel], size: Point) -> bool:
     gaps = (position[0], size[0] - position[0], position[1], size[1] - position[1])
     return any(
         gaps[panel.face] < near
-        and height > panel.centre[1] - panel.half[1]
-        and abs(position[1 - panel.face // 2] - panel.centre[0]) < thing.piece.half[0] + panel.half[0]
+        and height > panel.center[1] - panel.half[1]
+        and abs(position[1 - panel.face // 2] - panel.center[0]) < thing.piece.half[0] + panel.half[0]
         for panel in panels
     )
 
@@ -65,7 +65,7 @@ def clear_of(camera: Camera, thing: Thing, star: Thing) -> bool:
 
 
 def face_area(piece: Piece) -> float:
-    """About how many square metres of a piece one sees from one side."""
+    """About how many square meters of a piece one sees from one side."""
     return (piece.half[0] + piece.half[1]) * piece.height * SOLID[piece.kind]
 
 

@@ -1,6 +1,6 @@
 """Rays, and the frames they are looked at from.
 
-Vectors are arrays (3, n) float32, in metres: row 0 is x, row 1 is y, row 2 is z (up), one column a ray. A ray is
+Vectors are arrays (3, n) float32, in meters: row 0 is x, row 1 is y, row 2 is z (up), one column a ray. A ray is
 `origin + t * direction`. The direction of a camera's ray measures one along the optical axis, so that its t *is* the
 planar depth that a depth camera reports.
 
@@ -18,7 +18,7 @@ import numpy as np
 
 Point = tuple[float, float, float]
 
-FAR = np.float32(1e9)  # metres; farther than anything, and still far from float32's infinity when squared
+FAR = np.float32(1e9)  # meters; farther than anything, and still far from float32's infinity when squared
 
 
 @lru_cache(maxsize=1024)  # every solid meets several bundles of rays
@@ -54,7 +54,7 @@ class Rays:
 
     @cached_property
     def reach(self) -> np.ndarray:
-        """How far along each ray one metre of each axis lies, (3, n)."""
+        """How far along each ray one meter of each axis lies, (3, n)."""
         return np.abs(self.inverse)
 
     def __getitem__(self, chosen: np.ndarray) -> Rays:

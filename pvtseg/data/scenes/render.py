@@ -1,7 +1,7 @@
 """From rays to a picture: trace, shade, and once more where edges need it.
 
 Shading goes surface by surface: the rays are sorted by what they met, so that each material works on one contiguous run
-of points. Where neighbouring pixels then differ much, more rays through the same pixels smooth the edge.
+of points. Where neighboring pixels then differ much, more rays through the same pixels smooth the edge.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from .room import ACROSS, CEILING, Room
 from .tracing import Hits, Stage, panel_coordinates
 
 EDGE = 0.18  # of the brightest; pixels that differ more, or a third of it across two surfaces, get more rays
-SUBPIXELS = ((-0.35, -0.15), (0.3, -0.25), (0.05, 0.4))  # around the middle, whose colour is known already
+SUBPIXELS = ((-0.35, -0.15), (0.3, -0.25), (0.05, 0.4))  # around the middle, whose color is known already
 
 
 def image_plane(room: Room, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where the middles of the pixels lie on the image plane one metre before the eye: x and y, (H * W,) float32."""
+    """Where the middles of the pixels lie on the image plane one meter before the eye: x and y, (H * W,) float32."""
     across, down = room.camera.half
     x = ((np.arange(width) + 0.5) * (2 * across / width) - across).astype(np.float32)
     y = ((np.arange(height) + 0.5) * (2 * down / height) - down).astype(np.float32)
@@ -32,16 +32,16 @@ def photograph(stage: Stage, hits: Hits, height: int, width: int, dice: Dice) ->
     room = stage.room
     light = shade(stage, hits)
     exposure = room.exposure / average(light)
-    colours = develop(light, exposure)
-    edges = rough(colours.reshape(3, height, width), hits.surface.reshape(height, width))
+    colors = develop(light, exposure)
+    edges = rough(colors.reshape(3, height, width), hits.surface.reshape(height, width))
     if edges.size:
         x, y = (place.take(edges) for place in image_plane(room, height, width))
         pixel_x, pixel_y = 2 * room.camera.half[0] / width, 2 * room.camera.half[1] / height
         fine_x = np.concatenate([x + np.float32(dx * pixel_x) for dx, _ in SUBPIXELS])
         fine_y = np.concatenate([y + np.float32(dy * pixel_y) for _, dy in SUBPIXELS])
         a, b, c = np.split(develop(shade(stage, stage.trace(fine_x, fine_y)), exposure), 3, axis=1)
-        colours[:, edges] = ((colours.take(edges, axis=1) + a) + (b + c)) * np.float32(0.25)
-    picture = np.ascontiguousarray(colours.T).reshape(height, width, 3) * np.float32(255)
+        colors[:, edges] = ((colors.take(edges, axis=1) + a) + (b + c)) * np.float32(0.25)
+    picture = np.ascontiguousarray(colors.T).reshape(height, width, 3) * np.float32(255)
     picture += grain(height, width, dice.below(SIDE), dice.below(SIDE)) * np.float32(2.2)
     return np.clip(picture + np.float32(0.5), 0, 255).astype(np.uint8)
 
@@ -58,9 +58,9 @@ def average(light: np.ndarray) -> float:
     return int(sample.astype(np.int64).sum()) / (1024 * sample.size)
 
 
-def rough(colours: np.ndarray, surface: np.ndarray) -> np.ndarray:
-    """The pixels, as flat indices, that differ much from a neighbour: colours (3, H, W), surface (H, W)."""
-    tone = colours[0] * np.float32(0.3) + colours[1] * np.float32(0.6) + colours[2] * np.float32(0.1)
+def rough(colors: np.ndarray, surface: np.ndarray) -> np.ndarray:
+    """The pixels, as flat indices, that differ much from a neighbor: colors (3, H, W), surface (H, W)."""
+    tone = colors[0] * np.float32(0.3) + colors[1] * np.float32(0.6) + colors[2] * np.float32(0.1)
     edge = np.zeros(surface.shape, dtype=bool)
     for here, there in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
         step = np.abs(tone[here] - tone[there])
@@ -76,17 +76,17 @@ def shade(stage: Stage, hits: Hits) -> np.ndarray:
     points = hits.points.take(order, axis=1)
     surface = hits.surface.take(order)
     starts = np.searchsorted(surface, np.arange(len(stage.surfaces) + 1)).tolist()
-    colour, normal = np.empty_like(points), np.empty_like(points)
+    color, normal = np.empty_like(points), np.empty_like(points)
     glow = np.zeros(surface.shape, dtype=np.float32)
     for look in stage.looks:
         ends = starts[look.start : look.stop + 1]
         if ends[0] < ends[-1]:
             run = slice(ends[0], ends[-1])
             material, local = stage.surfaces[look.start].material, localise(stage, look.start, points[:, run])
-            colour[:, run], normal[:, run] = material(local), normals(stage, look, ends, local)
+            color[:, run], normal[:, run] = material(local), normals(stage, look, ends, local)
             glow[run] = material.glow
     incoming = illuminate(stage, points, normal)
-    lit = colour * (incoming + glow)
+    lit = color * (incoming + glow)
     place = np.empty_like(order)
     place[order] = np.arange(order.size)
     return lit.take(place, axis=1)

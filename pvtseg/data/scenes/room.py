@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .furniture import Piece
-from .materials import Colour, Material
+from .materials import Color, Material
 from .rays import Frame, Point
 
 FLOOR, CEILING = 4, 5
@@ -18,11 +18,11 @@ ACROSS = ((1, 2), (0, 2), (0, 1))  # the two axes that span a face, by the axis 
 
 @dataclass(frozen=True)
 class Panel:
-    """Something flat on a face: a door, window, picture or rug. `centre` is its middle along the face's two axes."""
+    """Something flat on a face: a door, window, picture or rug. `center` is its middle along the face's two axes."""
 
     kind: str
     face: int
-    centre: tuple[float, float]
+    center: tuple[float, float]
     half: tuple[float, float]
     material: Material
     round: bool = False
@@ -38,21 +38,21 @@ class Thing:
 
 @dataclass(frozen=True)
 class Camera:
-    """An eye, its unit vectors ahead, to the right and down, and half of what it sees at a depth of one metre."""
+    """An eye, its unit vectors ahead, to the right and down, and half of what it sees at a depth of one meter."""
 
     eye: Point
     forward: Point
     right: Point
     down: Point
-    half: tuple[float, float]  # (across, down), metres
+    half: tuple[float, float]  # (across, down), meters
 
 
 @dataclass(frozen=True)
 class Light:
-    """A point that shines: where, and how brightly at one metre in each colour."""
+    """A point that shines: where, and how brightly at one meter in each color."""
 
     position: Point
-    power: Colour
+    power: Color
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Sun:
 
     window: Panel
     toward: Point
-    power: Colour
+    power: Color
 
 
 @dataclass(frozen=True)
@@ -77,5 +77,5 @@ class Room:
     camera: Camera
     light: Light
     sun: Sun | None
-    ambient: Colour
+    ambient: Color
     exposure: float

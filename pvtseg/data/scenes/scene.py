@@ -26,7 +26,7 @@ KIND_PALETTE = PALETTE[-len(KINDS) :]
 class Scene:
     """One photograph and everything known about it, all from the same rays.
 
-    image (H, W, 3) uint8 RGB. labels (H, W) uint8: indices into CLASSES. depth (H, W) float32: metres along the optical
+    image (H, W, 3) uint8 RGB. labels (H, W) uint8: indices into CLASSES. depth (H, W) float32: meters along the optical
     axis (planar, as a depth camera reports it), valid everywhere and within 0.3 to 10. instances (H, W) uint16: the
     things that are seen, from 1; 0 elsewhere. boxes (N, 4) float32: x1, y1, x2, y2 around the visible pixels of the
     instances 1 to N, x2 and y2 exclusive. box_labels (N,) int64: indices into CLASSES. label: the index into KINDS of

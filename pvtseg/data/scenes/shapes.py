@@ -16,20 +16,20 @@ from .rays import FAR, Point, Rays, column, dot
 
 @dataclass(frozen=True)
 class Box:
-    """A box along the axes: `half` its extent to each side of `centre`."""
+    """A box along the axes: `half` its extent to each side of `center`."""
 
-    centre: Point
+    center: Point
     half: Point
 
     def span(self, rays: Rays) -> tuple[np.ndarray, np.ndarray]:
         """Where each ray enters and leaves, (n,) and (n,): inside all three slabs at once."""
-        middle = (column(self.centre) - rays.origin) * rays.inverse
+        middle = (column(self.center) - rays.origin) * rays.inverse
         reach = column(self.half) * rays.reach
         return (middle - reach).max(axis=0), (middle + reach).min(axis=0)
 
     def normal(self, points: np.ndarray) -> np.ndarray:
         """The outward unit normals at points (3, n) of the surface: along the axis that is most nearly at its end."""
-        offset = (points - column(self.centre)) / column(self.half)
+        offset = (points - column(self.center)) / column(self.half)
         extent = np.abs(offset)
         x, y, z = extent
         along_x, along_z = (x >= y) & (x >= z), (z > x) & (z >= y)
@@ -39,19 +39,19 @@ class Box:
     @property
     def bounds(self) -> tuple[Point, Point]:
         """The lowest and the highest corner."""
-        return _around(self.centre, self.half)
+        return _around(self.center, self.half)
 
 
 @dataclass(frozen=True)
 class Ellipsoid:
     """A ball, stretched along the axes to the half-extents `half`."""
 
-    centre: Point
+    center: Point
     half: Point
 
     def span(self, rays: Rays) -> tuple[np.ndarray, np.ndarray]:
         """Where each ray enters and leaves, (n,) and (n,): the ray against the unit ball, in units of `half`."""
-        origin = (rays.origin - column(self.centre)) / column(self.half)
+        origin = (rays.origin - column(self.center)) / column(self.half)
         direction = rays.direction / column(self.half)
         a, b, c = dot(direction, direction), dot(origin, direction), dot(origin, origin) - np.float32(1)
         first, last = _roots(a, b, c)
@@ -60,13 +60,13 @@ class Ellipsoid:
     def normal(self, points: np.ndarray) -> np.ndarray:
         """The outward unit normals at points (3, n) of the surface."""
         half = column(self.half)
-        gradient = (points - column(self.centre)) / (half * half)
+        gradient = (points - column(self.center)) / (half * half)
         return gradient / np.sqrt(dot(gradient, gradient))
 
     @property
     def bounds(self) -> tuple[Point, Point]:
         """The lowest and the highest corner of the box around it."""
-        return _around(self.centre, self.half)
+        return _around(self.center, self.half)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Frustum:
 
     @property
     def slope(self) -> float:
-        """How much the radius grows with each metre of height."""
+        """How much the radius grows with each meter of height."""
         return (self.top - self.bottom) / self.height
 
     def span(self, rays: Rays) -> tuple[np.ndarray, np.ndarray]:
@@ -96,7 +96,7 @@ class Frustum:
             x * x + y * y - radius * radius,
         )
         # A ray steeper than the cone's side stays inside where the cone widens: from the later root on, which _roots
-        # then calls the first, or up to the earlier one. (The other root lies on the cone's mirror image.)
+        # then calls the first, or up to the earlier one. (The other root lies on the cone's flipped image.)
         steep = widening * widening > dx * dx + dy * dy
         near = np.where(steep & (widening < 0), -FAR, first)
         far = np.where(steep, np.where(widening > 0, FAR, last), last)
@@ -133,7 +133,7 @@ def _roots(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.
     return (b + root) * scale, (b - root) * scale
 
 
-def _around(centre: Point, half: Point) -> tuple[Point, Point]:
-    low = tuple(c - h for c, h in zip(centre, half, strict=True))
-    high = tuple(c + h for c, h in zip(centre, half, strict=True))
+def _around(center: Point, half: Point) -> tuple[Point, Point]:
+    low = tuple(c - h for c, h in zip(center, half, strict=True))
+    high = tuple(c + h for c, h in zip(center, half, strict=True))
     return low, high

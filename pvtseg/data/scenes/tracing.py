@@ -18,7 +18,7 @@ from .rays import Frame, Point, Rays, column
 from .room import ACROSS, CEILING, FLOOR, Camera, Panel, Room, Thing
 from .shapes import Shape
 
-NEAREST = 0.05  # metres before the eye at which a corner still has a place on the image plane
+NEAREST = 0.05  # meters before the eye at which a corner still has a place on the image plane
 Rectangle = tuple[float, float, float, float]  # left, top, right, bottom on the image plane
 EVERYWHERE: Rectangle = (-math.inf, -math.inf, math.inf, math.inf)
 
@@ -36,7 +36,7 @@ class Surface:
 
 @dataclass
 class Hits:
-    """What n rays met: depth (n,) metres along the optical axis, surface (n,) numbers, and the points (3, n)."""
+    """What n rays met: depth (n,) meters along the optical axis, surface (n,) numbers, and the points (3, n)."""
 
     depth: np.ndarray
     surface: np.ndarray
@@ -59,7 +59,7 @@ class Stage:
         self.looks = self._looks()
 
     def _looks(self) -> list[range]:
-        """The numbers of the surfaces in runs of equal looks: the neighbouring parts of one thing in one material."""
+        """The numbers of the surfaces in runs of equal looks: the neighboring parts of one thing in one material."""
         firsts = [0]
         for number, (before, surface) in enumerate(pairwise(self.surfaces), start=1):
             if surface.thing == 0 or surface.thing != before.thing or surface.material is not before.material:
@@ -77,7 +77,7 @@ class Stage:
         return [rectangle(self.room.camera, thing_corners(thing)) for thing in self.room.things]
 
     def trace(self, x: np.ndarray, y: np.ndarray) -> Hits:
-        """The first surface along each ray through (x, y) (n,) on the image plane, one metre before the eye."""
+        """The first surface along each ray through (x, y) (n,) on the image plane, one meter before the eye."""
         rays = self.rays(x, y)
         depth, surface = self._shell(rays)
         self._panels(rays, x, y, depth, surface)
@@ -136,7 +136,7 @@ def covered(panel: Panel, points: np.ndarray) -> np.ndarray:
 def panel_coordinates(panel: Panel, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How far points (3, n) lie across and up from a panel's middle, (n,) and (n,)."""
     across, up = ACROSS[panel.face // 2]
-    return points[across] - np.float32(panel.centre[0]), points[up] - np.float32(panel.centre[1])
+    return points[across] - np.float32(panel.center[0]), points[up] - np.float32(panel.center[1])
 
 
 def panel_corners(panel: Panel, room: Room) -> list[Point]:
@@ -144,7 +144,7 @@ def panel_corners(panel: Panel, room: Room) -> list[Point]:
     axis = panel.face // 2
     corners = []
     for across, up in product((-1, 1), repeat=2):
-        corner = [panel.centre[0] + across * panel.half[0], panel.centre[1] + up * panel.half[1]]
+        corner = [panel.center[0] + across * panel.half[0], panel.center[1] + up * panel.half[1]]
         corner.insert(axis, room.size[axis] if panel.face % 2 else 0.0)
         corners.append(tuple(corner))
     return corners

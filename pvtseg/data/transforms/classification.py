@@ -14,11 +14,11 @@ from pvtseg.data.transforms.strong import RandAugment, RandomErasing
 
 
 class ClassificationTraining(Pipeline):
-    """Crops a random part of the image, resizes it to `size`, flips it, changes its colours. The target is left alone.
+    """Crops a random part of the image, resizes it to `size`, flips it, changes its colors. The target is left alone.
 
     scale: the share of the image's area that a crop covers. ratio: its width / height. color_jitter: how far
     brightness, contrast and saturation move from 1, either way. Resampled bicubic, or by area where the crop shrinks.
-    rand_augment: the magnitude of RandAugment, in 0..10; 0 leaves it out. erase_rate: how often a rectangle is erased.
+    rand_augment: the magnitude of RandAugment, in 0..10; 0 leaves it out. erase_prob: how often a rectangle is erased.
     extra: steps of albumentations of your own, before the erasing.
     """
 
@@ -28,10 +28,10 @@ class ClassificationTraining(Pipeline):
         *,
         scale: Sequence[float] = (0.08, 1.0),
         ratio: Sequence[float] = (3 / 4, 4 / 3),
-        flip_rate: float = 0.5,
+        flip_prob: float = 0.5,
         color_jitter: float = 0.4,
         rand_augment: float = 0.0,
-        erase_rate: float = 0.0,
+        erase_prob: float = 0.0,
         extra: Sequence[A.BasicTransform] = (),
     ) -> None:
         factors = (max(1 - color_jitter, 0), 1 + color_jitter)
@@ -44,11 +44,11 @@ class ClassificationTraining(Pipeline):
                     interpolation=cv2.INTER_CUBIC,
                     area_for_downscale="image",
                 ),
-                A.HorizontalFlip(p=flip_rate),
+                A.HorizontalFlip(p=flip_prob),
                 A.ColorJitter(factors, factors, factors, hue=0, p=1.0 if color_jitter else 0.0),
                 *([RandAugment(rand_augment)] if rand_augment else []),
                 *extra,
-                RandomErasing(rate=erase_rate),
+                RandomErasing(rate=erase_prob),
             ]
         )
 

@@ -1,4 +1,4 @@
-"""The training recipe of GLPN (https://arxiv.org/abs/2201.07436, section 3.3), in metres."""
+"""The training recipe of GLPN (https://arxiv.org/abs/2201.07436, section 3.3), in meters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pvtseg.data.transforms.sizes import as_size
 
 
 class DepthTraining(Pipeline):
-    """Crop, flip, change the colours. image (H, W, 3) uint8, target (H, W) float32 metres -> both at exactly `size`.
+    """Crop, flip, change the colors. image (H, W, 3) uint8, target (H, W) float32 meters -> both at exactly `size`.
 
     The image is never scaled at random: what looks twice as large is half as far away, so the depths would have to follow.
     resize: (height, width) that every image is brought to before it is cropped, which changes its resolution but not what it
@@ -21,10 +21,10 @@ class DepthTraining(Pipeline):
     (height, width) are padded at the bottom and on the right, with black and with depth 0: no reading.
 
     brightness, contrast: up to this share, either way. gamma: the range, in percent. hue, saturation, value: up to so
-    many steps of OpenCV's, either way (180, 255 and 255 make the whole). color_rate: how often brightness and contrast,
+    many steps of OpenCV's, either way (180, 255 and 255 make the whole). color_prob: how often brightness and contrast,
     gamma, and the other three change.
-    cut_depth_rate: how often VerticalCutDepth shows the model a strip of the answer. Off unless asked for: it helps on
-    NYU depth, and others found that it hurts on their data. max_depth: the metres that are white in such a strip.
+    cut_depth_prob: how often VerticalCutDepth shows the model a strip of the answer. Off unless asked for: it helps on
+    NYU depth, and others found that it hurts on their data. max_depth: the meters that are white in such a strip.
     extra: steps of albumentations of your own, at the end.
     """
 
@@ -33,15 +33,15 @@ class DepthTraining(Pipeline):
         size: int | Sequence[int],
         *,
         resize: int | Sequence[int] | None = None,
-        flip_rate: float = 0.5,
+        flip_prob: float = 0.5,
         brightness: float = 0.2,
         contrast: float = 0.2,
         gamma: Sequence[float] = (80, 120),
         hue: float = 20,
         saturation: float = 30,
         value: float = 20,
-        color_rate: float = 0.5,
-        cut_depth_rate: float = 0.0,
+        color_prob: float = 0.5,
+        cut_depth_prob: float = 0.0,
         cut_depth_width: float = 0.75,
         max_depth: float = 10.0,
         extra: Sequence[A.BasicTransform] = (),
@@ -51,12 +51,12 @@ class DepthTraining(Pipeline):
         super().__init__(
             [
                 *first,
-                VerticalCutDepth(max_depth, cut_depth_width, rate=cut_depth_rate),
+                VerticalCutDepth(max_depth, cut_depth_width, rate=cut_depth_prob),
                 A.RandomCrop(height, width, pad_if_needed=True, pad_position="top_left", fill=0, fill_mask=0),
-                A.HorizontalFlip(p=flip_rate),
-                A.RandomBrightnessContrast(brightness, contrast, p=color_rate),
-                A.RandomGamma(tuple(gamma), p=color_rate),
-                A.HueSaturationValue(hue, saturation, value, p=color_rate),
+                A.HorizontalFlip(p=flip_prob),
+                A.RandomBrightnessContrast(brightness, contrast, p=color_prob),
+                A.RandomGamma(tuple(gamma), p=color_prob),
+                A.HueSaturationValue(hue, saturation, value, p=color_prob),
                 *extra,
             ]
         )
@@ -72,10 +72,10 @@ def _resized(height: int, width: int) -> A.Resize:
 
 
 class VerticalCutDepth(A.ImageOnlyTransform):
-    """Replaces a strip of the image, over its full height, by the depth there as grey: 0 m black, max_depth white.
+    """Replaces a strip of the image, over its full height, by the depth there as gray: 0 m black, max_depth white.
 
     The strip begins at a * W and is (1 - a) * b * width_factor * W wide, at least 1, with a and b uniform in 0..1. (The
-    published code pastes millimetres into 8 bits, where they wrap around at 256; this one does not.)
+    published code pastes millimeters into 8 bits, where they wrap around at 256; this one does not.)
     """
 
     def __init__(self, max_depth: float, width_factor: float = 0.75, *, rate: float = 0.25) -> None:
@@ -95,7 +95,7 @@ class VerticalCutDepth(A.ImageOnlyTransform):
         return {"left": left, "strip": data["mask"][:, left:right]}
 
     def apply(self, img: np.ndarray, left: int, strip: np.ndarray, **_: Any) -> np.ndarray:
-        grey = np.clip(strip / self.max_depth * 255, 0, 255).astype(np.uint8)
+        gray = np.clip(strip / self.max_depth * 255, 0, 255).astype(np.uint8)
         img = img.copy()
-        img[:, left : left + strip.shape[1]] = grey[..., None]
+        img[:, left : left + strip.shape[1]] = gray[..., None]
         return img

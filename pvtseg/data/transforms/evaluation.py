@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image
 
 from pvtseg.data.transforms.sizes import as_size, fitting_scale, scaled
-from pvtseg.interfaces import Transform, UserError
+from pvtseg.errors import UserError
+from pvtseg.interfaces import Transform
 
 Interpolation = Literal["bilinear", "bicubic"]
 
@@ -94,7 +95,7 @@ class KeepRatio:
 
 
 class ResizeCenterCrop:
-    """The protocol of ImageNet: shrinks the image until `size`, cut from its centre, is `crop_pct` of the shorter side.
+    """The protocol of ImageNet: shrinks the image until `size`, cut from its center, is `crop_pct` of the shorter side.
 
     PVTv2's authors use 0.875, timm 0.9; the published accuracies differ by it.
     """

@@ -43,7 +43,7 @@ class RoundDown:
 
 
 class ShortestEdge:
-    """Keeps the aspect: the shorter side becomes `edge`, less where the longer would pass `longest`; then a centre crop."""
+    """Keeps the aspect: the shorter side becomes `edge`, less where the longer would pass `longest`; then a center crop."""
 
     def __init__(
         self,

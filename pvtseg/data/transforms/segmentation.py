@@ -11,16 +11,16 @@ import numpy as np
 from pvtseg.data.transforms.pipeline import A, Pipeline
 from pvtseg.data.transforms.sizes import as_size, fitting_scale, scaled
 
-# The recipe pads with 0, and does it after normalising, where 0 is the mean colour of ImageNet.
+# The recipe pads with 0, and does it after normalizing, where 0 is the mean color of ImageNet.
 MEAN_COLOR = (124, 116, 104)
 LEVELS = np.arange(256, dtype=np.uint8)
 
 
 class SegmentationTraining(Pipeline):
-    """Scale, crop, flip, distort the colours, pad. image (H, W, 3) uint8, target (H, W) -> both at exactly `size`.
+    """Scale, crop, flip, distort the colors, pad. image (H, W, 3) uint8, target (H, W) -> both at exactly `size`.
 
     size: (height, width) of the crop. base_size: (long, short), the frame that the image fits into at ratio 1; None
-    takes the image's own size. cat_max_ratio: which share of a crop's labelled pixels one class may not reach; 1 takes
+    takes the image's own size. cat_max_ratio: which share of a crop's labeled pixels one class may not reach; 1 takes
     any crop. Padding, at the bottom and on the right, is `fill` in the image and ignore_index in the target.
     extra: steps of albumentations of your own, before the padding.
     """
@@ -33,7 +33,7 @@ class SegmentationTraining(Pipeline):
         ratio_range: Sequence[float] = (0.5, 2.0),
         cat_max_ratio: float = 0.75,
         ignore_index: int = 255,
-        flip_rate: float = 0.5,
+        flip_prob: float = 0.5,
         photometric: bool = True,
         fill: Sequence[int] = MEAN_COLOR,
         extra: Sequence[A.BasicTransform] = (),
@@ -43,7 +43,7 @@ class SegmentationTraining(Pipeline):
             [
                 RandomRatio(base_size, ratio_range),
                 RandomVariedCrop((height, width), cat_max_ratio, ignore_index),
-                A.HorizontalFlip(p=flip_rate),
+                A.HorizontalFlip(p=flip_prob),
                 *([PhotometricDistortion()] if photometric else []),
                 *extra,
                 A.PadIfNeeded(height, width, position="top_left", fill=tuple(fill), fill_mask=ignore_index),
@@ -81,7 +81,7 @@ class RandomRatio(A.DualTransform):
 class RandomVariedCrop(A.DualTransform):
     """A random crop, drawn again (ten times at most) while one class covers too much of it.
 
-    A crop will do when it shows more than one class and none covers `cat_max_ratio` of the labelled pixels or more.
+    A crop will do when it shows more than one class and none covers `cat_max_ratio` of the labeled pixels or more.
     A side of the image that is shorter than the crop is left whole.
     """
 
@@ -167,7 +167,7 @@ class PhotometricDistortion(A.ImageOnlyTransform):
 
 
 def _linear(levels: np.ndarray, factor: float, offset: float = 0.0) -> np.ndarray:
-    """256 grey levels -> the levels that take their place."""
+    """256 gray levels -> the levels that take their place."""
     return np.clip(levels * factor + offset, 0, 255).astype(np.uint8)
 
 

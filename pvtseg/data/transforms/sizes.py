@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 
 def as_size(size: int | Sequence[int], *, option: str = "size") -> tuple[int, int]:

@@ -45,7 +45,7 @@ class RandAugment(A.ImageOnlyTransform):
 class RandomErasing(A.ImageOnlyTransform):
     """Noise in the place of a random rectangle (https://arxiv.org/abs/1708.04896): 2 % to a third of the image, 0.3 to 3.3 wide.
 
-    The noise has ImageNet's mean and deviation, pixel by pixel, so that it is N(0, 1) after the normalisation, cut at black and
+    The noise has ImageNet's mean and deviation, pixel by pixel, so that it is N(0, 1) after the normalization, cut at black and
     white.
     """
 

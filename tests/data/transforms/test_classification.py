@@ -29,23 +29,23 @@ def test_crops_cover_the_asked_share_of_the_image():
         assert 0.70 < (width * 300) / (height * 200) < 1.40
 
 
-@pytest.mark.parametrize("flip_rate", [0.0, 1.0])
-def test_the_flip_rate_decides_on_mirroring(flip_rate):
-    transform = ClassificationTraining(32, flip_rate=flip_rate, color_jitter=0.0)
+@pytest.mark.parametrize("flip_prob", [0.0, 1.0])
+def test_the_flip_rate_decides_on_mirroring(flip_prob):
+    transform = ClassificationTraining(32, flip_prob=flip_prob, color_jitter=0.0)
     for number in range(10):
         transform.seed(number)
         red = transform(image=slope(), target=0)["image"][16, :, 0].astype(int)
-        assert (red[0] > red[-1]) == (flip_rate == 1.0)
+        assert (red[0] > red[-1]) == (flip_prob == 1.0)
 
 
-def test_without_jitter_a_grey_image_keeps_its_grey_and_with_it_not():
-    grey = np.full((50, 50, 3), 120, np.uint8)
-    assert (ClassificationTraining(32, color_jitter=0.0)(image=grey, target=0)["image"] == 120).all()
+def test_without_jitter_a_gray_image_keeps_its_gray_and_with_it_not():
+    gray = np.full((50, 50, 3), 120, np.uint8)
+    assert (ClassificationTraining(32, color_jitter=0.0)(image=gray, target=0)["image"] == 120).all()
     jittered = ClassificationTraining(32, color_jitter=0.4)
     means = []
     for number in range(60):
         jittered.seed(number)
-        means.append(jittered(image=grey, target=0)["image"].mean())
+        means.append(jittered(image=gray, target=0)["image"].mean())
     assert 120 * 0.6 - 2 <= min(means) < 90
     assert 150 < max(means) <= 120 * 1.4 + 2
 

@@ -11,17 +11,17 @@ def scene(height=120, width=160):
     return image, (place / 4000 + 0.5).astype(np.float32)
 
 
-PLAIN = {"color_rate": 0.0}
+PLAIN = {"color_prob": 0.0}
 
 
 def place_of(image):
     return image[..., 0].astype(int) * 256 + image[..., 1]
 
 
-@pytest.mark.parametrize("flip_rate", [0.0, 1.0])
-def test_image_and_depth_stay_aligned_and_depth_keeps_its_values(flip_rate):
+@pytest.mark.parametrize("flip_prob", [0.0, 1.0])
+def test_image_and_depth_stay_aligned_and_depth_keeps_its_values(flip_prob):
     image, depth = scene()
-    transform = DepthTraining((48, 64), flip_rate=flip_rate, **PLAIN)
+    transform = DepthTraining((48, 64), flip_prob=flip_prob, **PLAIN)
     corners = set()
     for number in range(20):
         transform.seed(number)
@@ -29,14 +29,14 @@ def test_image_and_depth_stay_aligned_and_depth_keeps_its_values(flip_rate):
         assert sample["target"].dtype == np.float32
         np.testing.assert_array_equal(sample["target"], depth.ravel()[place_of(sample["image"])])
         steps = np.diff(place_of(sample["image"]), axis=1)
-        assert (steps == (-1 if flip_rate else 1)).all()
+        assert (steps == (-1 if flip_prob else 1)).all()
         corners.add(int(place_of(sample["image"]).min()))
     assert len(corners) > 15
 
 
 def test_a_small_image_is_padded_with_black_and_no_reading_below_and_on_the_right():
     image, depth = scene(20, 30)
-    sample = DepthTraining((48, 64), flip_rate=0, **PLAIN)(image=image, target=depth)
+    sample = DepthTraining((48, 64), flip_prob=0, **PLAIN)(image=image, target=depth)
     np.testing.assert_array_equal(sample["target"][:20, :30], depth)
     np.testing.assert_array_equal(sample["image"][:20, :30], image)
     assert sample["image"].shape == (48, 64, 3)
@@ -46,7 +46,7 @@ def test_a_small_image_is_padded_with_black_and_no_reading_below_and_on_the_righ
 
 def test_colors_change_and_depth_does_not():
     image, depth = scene()
-    changed = DepthTraining((120, 160), flip_rate=0, color_rate=1.0)
+    changed = DepthTraining((120, 160), flip_prob=0, color_prob=1.0)
     changed.seed(3)
     sample = changed(image=image, target=depth)
     np.testing.assert_array_equal(sample["target"], depth)
@@ -55,7 +55,7 @@ def test_colors_change_and_depth_does_not():
 
 def test_the_same_seed_gives_the_same_sample_and_another_seed_another():
     image, depth = scene()
-    transform = DepthTraining((48, 64), color_rate=1.0, cut_depth_rate=1.0)
+    transform = DepthTraining((48, 64), color_prob=1.0, cut_depth_prob=1.0)
 
     def drawn(number):
         transform.seed(number)
@@ -70,7 +70,7 @@ def test_the_same_seed_gives_the_same_sample_and_another_seed_another():
 def test_cut_depth_is_off_unless_asked_for():
     image, depth = scene()
     for number in range(20):
-        transform = DepthTraining((120, 160), flip_rate=0, **PLAIN)
+        transform = DepthTraining((120, 160), flip_prob=0, **PLAIN)
         transform.seed(number)
         np.testing.assert_array_equal(transform(image=image, target=depth)["image"], image)
 
@@ -78,7 +78,7 @@ def test_cut_depth_is_off_unless_asked_for():
 def test_cut_depth_shows_depth_as_a_share_of_the_largest():
     depth = np.full((60, 160), 2.5, np.float32)
     depth[:10], depth[10:20] = 0, 12
-    transform = DepthTraining((60, 160), flip_rate=0, cut_depth_rate=1.0, max_depth=10, **PLAIN)
+    transform = DepthTraining((60, 160), flip_prob=0, cut_depth_prob=1.0, max_depth=10, **PLAIN)
     widths = []
     for number in range(40):
         transform.seed(number)

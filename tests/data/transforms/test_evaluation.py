@@ -9,7 +9,7 @@ from PIL import Image
 
 from pvtseg.data.transforms.evaluation import KeepRatio, MultiScale, Original, Resize, ResizeCenterCrop
 from pvtseg.data.transforms.published import Squash
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 
 def photo(height=375, width=500):

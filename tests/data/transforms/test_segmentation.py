@@ -6,13 +6,13 @@ import pytest
 
 from pvtseg.data.transforms.pipeline import A
 from pvtseg.data.transforms.segmentation import MEAN_COLOR, PhotometricDistortion, SegmentationTraining
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 COLORS = np.random.default_rng(1).integers(0, 256, (5, 3), dtype=np.uint8)
 
 
 def blocks(height=240, width=320, side=40, seed=0):
-    """A mask of square blocks and an image that shows each class in its own colour."""
+    """A mask of square blocks and an image that shows each class in its own color."""
     rows, columns = -(-height // side), -(-width // side)
     classes = np.random.default_rng(seed).integers(0, 5, (rows, columns), dtype=np.uint8)
     mask = np.kron(classes, np.ones((side, side), np.uint8))[:height, :width]
@@ -20,7 +20,7 @@ def blocks(height=240, width=320, side=40, seed=0):
 
 
 def inside_blocks(mask):
-    """Pixels whose neighbours are all there and of one class: bilinear resampling leaves their colours alone."""
+    """Pixels whose neighbors are all there and of one class: bilinear resampling leaves their colors alone."""
     lowest = cv2.erode(mask, np.ones((7, 7)))
     return lowest == cv2.dilate(mask, np.ones((7, 7)), borderType=cv2.BORDER_CONSTANT, borderValue=255)
 
@@ -33,10 +33,10 @@ def test_image_and_target_stay_aligned(base_size):
     for number in range(30):
         transform.seed(number)
         sample = transform(image=image, target=mask)
-        labelled = (sample["target"] != 255) & inside_blocks(sample["target"])
-        expected = COLORS[sample["target"][labelled]].astype(int)
-        assert np.abs(sample["image"][labelled] - expected).max() <= 1
-        compared += labelled.sum()
+        labeled = (sample["target"] != 255) & inside_blocks(sample["target"])
+        expected = COLORS[sample["target"][labeled]].astype(int)
+        assert np.abs(sample["image"][labeled] - expected).max() <= 1
+        compared += labeled.sum()
     assert compared > 30 * 128 * 160 / 4
 
 
@@ -74,8 +74,8 @@ def test_the_ratio_multiplies_the_base_and_keeps_the_aspect(base_size, low, high
     for number in range(25):
         transform.seed(number)
         sample = transform(image=np.full((240, 320, 3), 255, np.uint8), target=np.zeros((240, 320), np.uint8))
-        labelled = sample["target"] == 0
-        height, width = labelled.any(1).sum(), labelled.any(0).sum()
+        labeled = sample["target"] == 0
+        height, width = labeled.any(1).sum(), labeled.any(0).sum()
         assert abs(width / 320 - height / 240) < 0.01
         ratios.append(height / 240)
     assert low - 0.01 <= min(ratios) < low * 1.3
@@ -114,12 +114,12 @@ def test_a_mask_that_no_crop_can_vary_is_taken_as_it_is(only):
 
 
 @pytest.mark.parametrize(("share", "kept"), [(0.7, True), (0.8, False)])
-def test_the_share_of_a_class_is_taken_of_the_labelled_pixels(share, kept):
+def test_the_share_of_a_class_is_taken_of_the_labeled_pixels(share, kept):
     """Six of ten columns are ignored and class 0 has `share` of the others, in every crop of 100 alike."""
     rows, columns = np.mgrid[:200, :400] % 10
     mask = np.where(columns < 6, 255, np.where(rows < 10 * share, 0, 1)).astype(np.uint8)
     noise = np.random.default_rng(0).integers(0, 256, (200, 400, 3), dtype=np.uint8)
-    options = {"ratio_range": (1, 1), "photometric": False, "flip_rate": 0}
+    options = {"ratio_range": (1, 1), "photometric": False, "flip_prob": 0}
     picky, easy = (SegmentationTraining(100, cat_max_ratio=ratio, **options) for ratio in (0.75, 1.0))
     for number in range(5):
         picky.seed(number)
@@ -164,10 +164,10 @@ def test_steps_draw_independently_of_each_other():
 def test_a_flip_rate_of_one_always_mirrors_and_zero_never():
     image, mask = blocks(100, 100)
     options = {"ratio_range": (1, 1), "photometric": False, "cat_max_ratio": 1.0}
-    mirrored = SegmentationTraining(100, flip_rate=1.0, **options)(image=image, target=mask)
+    mirrored = SegmentationTraining(100, flip_prob=1.0, **options)(image=image, target=mask)
     np.testing.assert_array_equal(mirrored["target"], mask[:, ::-1])
     np.testing.assert_array_equal(mirrored["image"], image[:, ::-1])
-    np.testing.assert_array_equal(SegmentationTraining(100, flip_rate=0.0, **options)(image=image, target=mask)["target"], mask)
+    np.testing.assert_array_equal(SegmentationTraining(100, flip_prob=0.0, **options)(image=image, target=mask)["target"], mask)
 
 
 def test_what_goes_in_is_not_written_to():
@@ -183,7 +183,7 @@ def test_what_goes_in_is_not_written_to():
 
 def test_steps_of_your_own_come_before_the_padding():
     image, mask = blocks(60, 80)
-    transform = SegmentationTraining(100, ratio_range=(1, 1), photometric=False, extra=[A.InvertImg(p=1.0)], flip_rate=0)
+    transform = SegmentationTraining(100, ratio_range=(1, 1), photometric=False, extra=[A.InvertImg(p=1.0)], flip_prob=0)
     changed = transform(image=image, target=mask)["image"]
     np.testing.assert_array_equal(changed[:60, :80], 255 - image)
     assert (changed[99, 99] == MEAN_COLOR).all()
@@ -223,7 +223,7 @@ def test_hue_turns_in_steps_of_two_degrees():
     np.testing.assert_array_equal(distorted(red, hue=-18)[0, 0], [255, 0, 153])
 
 
-def test_saturation_moves_colors_towards_grey_and_leaves_grey_alone():
+def test_saturation_moves_colors_towards_gray_and_leaves_gray_alone():
     np.testing.assert_array_equal(distorted(np.array([[[200, 0, 0]]], np.uint8), saturation=0.5)[0, 0], [200, 100, 100])
     np.testing.assert_array_equal(distorted(GREYS, saturation=1.5), GREYS)
 

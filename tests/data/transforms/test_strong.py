@@ -34,10 +34,10 @@ def test_strengths_spread_around_nine_tenths_of_the_most():
 
 
 def test_erased_is_one_rectangle_of_noise_within_the_papers_limits():
-    grey = np.full((100, 100, 3), 7, np.uint8)
+    gray = np.full((100, 100, 3), 7, np.uint8)
     shares = []
     for number in range(60):
-        changed = (seeded(RandomErasing(rate=1.0), number, grey) != 7).any(axis=2)
+        changed = (seeded(RandomErasing(rate=1.0), number, gray) != 7).any(axis=2)
         rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
         height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
         assert changed.sum() > 0.95 * height * width
@@ -47,7 +47,7 @@ def test_erased_is_one_rectangle_of_noise_within_the_papers_limits():
     assert 0.25 < max(shares) < 0.35
 
 
-def test_erased_pixels_are_normal_after_the_normalisation():
+def test_erased_pixels_are_normal_after_the_normalization():
     black = np.zeros((400, 400, 3), np.uint8)
     changed = seeded(RandomErasing(rate=1.0), 1, black)
     noise = changed[changed.any(axis=2)] - RandomErasing.MEAN
@@ -56,7 +56,7 @@ def test_erased_pixels_are_normal_after_the_normalisation():
 
 
 def test_a_recipe_without_them_is_as_it_was():
-    plain, strong = ClassificationTraining(32), ClassificationTraining(32, rand_augment=9.0, erase_rate=1.0)
+    plain, strong = ClassificationTraining(32), ClassificationTraining(32, rand_augment=9.0, erase_prob=1.0)
     for transform in (plain, strong):
         transform.seed(4)
     first, second = (transform(image=IMAGE, target=1)["image"] for transform in (plain, strong))

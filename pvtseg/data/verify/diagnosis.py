@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pvtseg.data.doctor.findings import Finding
-from pvtseg.data.doctor.part import Part
-from pvtseg.data.labels import Labels
+from pvtseg.data.target_info import ClassInfo
+from pvtseg.data.verify.findings import Finding
+from pvtseg.data.verify.statistics import Part
 
 SHOWN = 20  # of a kind of finding that could fill a screen
 
@@ -18,7 +18,7 @@ SHOWN = 20  # of a kind of finding that could fill a screen
 class Expected:
     """What the configuration says. counts: published images, by part; None where unknown. has_label_map: of the masks."""
 
-    labels: Labels | None = None
+    labels: ClassInfo | None = None
     counts: Mapping[str, int | None] = field(default_factory=dict)
     batch_size: int = 1
     eval_batch_size: int = 1
@@ -62,7 +62,7 @@ def _palettes(part: Part) -> Iterator[Finding]:
         others = "the others are plain numbers" if plain is not None else "the others have another palette"
         text = (
             f"{name}{_more(count)} is a palette image and {others}: places in a palette would be taken for classes; "
-            "write all masks alike, as 8-bit grey with the class values"
+            "write all masks alike, as 8-bit gray with the class values"
         )
         yield Finding("palette", part.name, text)
 

@@ -12,9 +12,10 @@ import numpy as np
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from pvtseg.data.doctor.findings import Finding, kind_of
-from pvtseg.data.labels import DepthRange, Labels
-from pvtseg.interfaces import Sample, UserError
+from pvtseg.data.target_info import ClassInfo, DepthRange
+from pvtseg.data.verify.findings import Finding, kind_of
+from pvtseg.errors import UserError
+from pvtseg.interfaces import Sample
 
 T = TypeVar("T")
 PER_WORKER = 32  # images that are worth the start of a process
@@ -22,7 +23,7 @@ PER_WORKER = 32  # images that are worth the start of a process
 
 @dataclass(frozen=True)
 class DepthSeen:
-    """One depth map: metres, over its readings in range; pixels."""
+    """One depth map: meters, over its readings in range; pixels."""
 
     nearest: float
     farthest: float
@@ -55,7 +56,7 @@ class Exam:
 def examine_all(
     samples: Dataset,
     part: str,
-    truth: Labels | DepthRange | None,
+    truth: ClassInfo | DepthRange | None,
     *,
     limit: int | None = None,
     num_workers: int | None = None,
@@ -75,7 +76,7 @@ def examine_all(
 class Examined(Dataset):
     """A data set whose items are exams instead of samples. truth: what labels or depths may be."""
 
-    def __init__(self, samples: Dataset, part: str, truth: Labels | DepthRange | None, indices: Sequence[int]) -> None:
+    def __init__(self, samples: Dataset, part: str, truth: ClassInfo | DepthRange | None, indices: Sequence[int]) -> None:
         self.samples = samples
         self.part = part
         self.truth = truth
@@ -109,13 +110,13 @@ class Examined(Dataset):
         exam.levels = np.stack([np.bincount(image[..., channel].ravel(), minlength=256) for channel in range(3)])
         exam.digest = hashlib.blake2b(np.ascontiguousarray(image), digest_size=8).digest()
         if (exam.levels > 0).sum() == 3:
-            self._note(exam, "blank", f"{exam.name} is one single colour; look at it, and take it out if it is damaged")
+            self._note(exam, "blank", f"{exam.name} is one single color; look at it, and take it out if it is damaged")
 
     def _look_at_target(self, exam: Exam, sample: Sample, index: int) -> None:
         target = sample["target"]
         if isinstance(self.truth, DepthRange):
             self._look_at_depth(exam, target, index)
-        elif isinstance(self.truth, Labels):
+        elif isinstance(self.truth, ClassInfo):
             self._look_at_classes(exam, np.atleast_1d(target), sample)
             if np.ndim(target):
                 exam.target = _target_file(self.samples, index)
@@ -154,15 +155,15 @@ class Examined(Dataset):
         if not hasattr(self.samples, "readings"):
             return None
         file, scale = _target_file(self.samples, index), getattr(self.samples, "scale", 1)
-        metres = self.samples.readings(index)
-        metres = metres[metres > 0]
-        if not metres.size:
+        meters = self.samples.readings(index)
+        meters = meters[meters > 0]
+        if not meters.size:
             return None
-        low, high = metres.min(), metres.max()
+        low, high = meters.min(), meters.max()
         seen = f"{file} reads {low:.4g}..{high:.4g} m with data.train.scale={scale}"
         if high / scale <= self.truth.max and scale < 1:
-            return f"{seen}: its numbers, up to {high / scale:.4g}, are metres already; write it anew in the unit of the others"
-        if not self.truth.keep(metres).any():
+            return f"{seen}: its numbers, up to {high / scale:.4g}, are meters already; write it anew in the unit of the others"
+        if not self.truth.keep(meters).any():
             return f"{seen}, all of it outside {self.truth.min}..{self.truth.max} m; write it anew in the unit of the others"
         return None
 

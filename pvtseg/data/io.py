@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 PathLike = str | os.PathLike[str]
 
@@ -25,7 +25,7 @@ class UnreadableError(UserError):
 
 
 class ColoredMaskError(UserError):
-    """A mask shows colours where class values should be."""
+    """A mask shows colors where class values should be."""
 
 
 class SizesDifferError(UserError):
@@ -35,7 +35,7 @@ class SizesDifferError(UserError):
 def read_image(path: PathLike, content: bytes | None = None) -> np.ndarray:
     """Any picture as (H, W, 3) uint8 RGB, upright as its EXIF tag says.
 
-    Grey becomes three equal channels, 16 bits are scaled to 8, and transparency is dropped: hidden colours show.
+    Gray becomes three equal channels, 16 bits are scaled to 8, and transparency is dropped: hidden colors show.
     content: of the file, where it is at hand already, as in an archive; `path` then only names it.
     Raises UserError naming the file where it cannot be read.
     """
@@ -50,13 +50,13 @@ def read_image(path: PathLike, content: bytes | None = None) -> np.ndarray:
     try:
         return np.array(image if image.mode == "RGB" else image.convert("RGB"))
     except ValueError as error:
-        raise UserError(f"{path} has colours of mode {image.mode} ({error}); save it as RGB") from error
+        raise UserError(f"{path} has colors of mode {image.mode} ({error}); save it as RGB") from error
 
 
 def read_mask(path: PathLike) -> np.ndarray:
     """A map of class values as (H, W) integers: uint8, or wider where the file is.
 
-    Takes 1, 8, 16 and 32-bit grey, palette images (their indices, not their colours), grey saved as RGB, and .npy.
+    Takes 1, 8, 16 and 32-bit gray, palette images (their indices, not their colors), gray saved as RGB, and .npy.
     Raises UserError naming the file where it cannot be read, or does not hold one value per pixel.
     """
     if _is_numpy(path):
@@ -74,10 +74,10 @@ def read_mask(path: PathLike) -> np.ndarray:
 
 
 def read_depth(path: PathLike, scale: float, invalid: Sequence[float] = (0,)) -> np.ndarray:
-    """A depth map as (H, W) float32 metres, 0 where there is no reading.
+    """A depth map as (H, W) float32 meters, 0 where there is no reading.
 
-    The file (8, 16 or 32-bit PNG, integer or floating-point TIFF, .npy) holds metres / scale: scale is 0.001 for
-    millimetres, 1/256 for KITTI, 1 for metres. Values listed in `invalid`, as the file holds them, and whatever is
+    The file (8, 16 or 32-bit PNG, integer or floating-point TIFF, .npy) holds meters / scale: scale is 0.001 for
+    millimeters, 1/256 for KITTI, 1 for meters. Values listed in `invalid`, as the file holds them, and whatever is
     negative or not finite count as no reading. Raises UserError naming the file where it cannot be read.
     """
     raw = _load_array(path, "a depth map") if _is_numpy(path) else _depth_of_image(path)
@@ -136,11 +136,11 @@ def _unreadable(path: PathLike, what: str, error: Exception, *, empty: bool = Fa
     return UnreadableError(f"{path} cannot be read as {what}: {reason}; restore the file, or take it out of the data set")
 
 
-def _eight_bits(path: PathLike, grey: np.ndarray) -> np.ndarray:
+def _eight_bits(path: PathLike, gray: np.ndarray) -> np.ndarray:
     """(H, W) of 16 bits -> (H, W, 3) uint8."""
-    if grey.min() < 0 or grey.max() > 65535:
-        raise UserError(f"{path} holds values {grey.min()}..{grey.max()}; wanted are 8 or 16 bits per channel")
-    return np.repeat((grey >> 8).astype(np.uint8)[..., None], 3, axis=2)
+    if gray.min() < 0 or gray.max() > 65535:
+        raise UserError(f"{path} holds values {gray.min()}..{gray.max()}; wanted are 8 or 16 bits per channel")
+    return np.repeat((gray >> 8).astype(np.uint8)[..., None], 3, axis=2)
 
 
 def _integers(path: PathLike, values: np.ndarray) -> np.ndarray:
@@ -156,8 +156,8 @@ def _one_of_equal_channels(path: PathLike, pixels: np.ndarray) -> np.ndarray:
     colors = np.unique(pixels[..., :3].reshape(-1, 3), axis=0)
     shown = ", ".join(str(tuple(color)) for color in colors[:3].tolist())
     raise ColoredMaskError(
-        f"{path} is a mask in {len(colors)} colours, such as {shown}; wanted is one class value per pixel: "
-        "write the masks anew as 8-bit grey or palette PNG, with the class index in place of each colour"
+        f"{path} is a mask in {len(colors)} colors, such as {shown}; wanted is one class value per pixel: "
+        "write the masks anew as 8-bit gray or palette PNG, with the class index in place of each color"
     )
 
 
@@ -166,6 +166,6 @@ def _depth_of_image(path: PathLike) -> np.ndarray:
     if image.mode not in ("L", "F") and not image.mode.startswith("I"):
         raise UserError(
             f"{path} has pixels of mode {image.mode}, so it is a picture of depth; wanted is one number per pixel, "
-            "such as a 16-bit PNG in millimetres"
+            "such as a 16-bit PNG in millimeters"
         )
     return np.array(image)

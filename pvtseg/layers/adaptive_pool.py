@@ -11,7 +11,7 @@ def averaging_matrix(length: int, cells: int) -> Tensor:
     """The (cells, length) float32 matrix whose product with a signal averages it within each of `cells` bins.
 
     Cell i covers floor(i * length / cells) up to, not including, ceil((i + 1) * length / cells), the rule of
-    `torch.nn.AdaptiveAvgPool2d`; neighbouring cells overlap where the length is no multiple.
+    `torch.nn.AdaptiveAvgPool2d`; neighboring cells overlap where the length is no multiple.
     """
     with torch.inference_mode(False):  # it is kept, and training will want it after a look in inference mode
         position = torch.arange(length, device="cpu")

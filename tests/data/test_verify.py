@@ -12,12 +12,12 @@ from PIL import Image
 
 from pvtseg.cli import verify as command
 from pvtseg.cli.verify import ON_SHEET, _draw, verify
-from pvtseg.config import config_dir
-from pvtseg.data.doctor import Expected, Part, class_weights, diagnose, examine_all
-from pvtseg.data.doctor.findings import KINDS
-from pvtseg.data.labels import Labels
+from pvtseg.data.target_info import ClassInfo
+from pvtseg.data.verify import Expected, Part, class_weights, diagnose, examine_all
+from pvtseg.data.verify.findings import KINDS
 from pvtseg.drawing import ClassPainter
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
+from pvtseg.paths import config_dir
 
 CLASSES = ["ground", "sky", "sea"]
 
@@ -39,7 +39,7 @@ def stripes(tmp_path):
 
 @pytest.fixture
 def depths(tmp_path):
-    """Six images with depth in millimetres, in the layout of data=folder, without a fault."""
+    """Six images with depth in millimeters, in the layout of data=folder, without a fault."""
     for index in range(6):
         part = "val" if index > 3 else "train"
         write(tmp_path / f"data/images/{part}/{index}.jpg", noise(index, 12, 16))
@@ -79,7 +79,7 @@ def test_nothing_is_found_where_nothing_is_wrong(stripes):
     assert error is None
     assert report["findings"] == []
     assert report["parts"]["train"]["images"] == 4
-    assert report["parts"]["train"]["labelled_share"] == 0.75
+    assert report["parts"]["train"]["labeled_share"] == 0.75
 
 
 def test_nothing_is_found_in_depths_where_nothing_is_wrong(depths):
@@ -120,7 +120,7 @@ def save_in_colors(root):
     write(root / "masks/train/1.png", np.array([[200, 0, 0], [0, 90, 0], [0, 0, 70]], np.uint8)[mask(2, 1, 0)])
 
 
-def save_in_metres(root):
+def save_in_meters(root):
     write(root / "depth/train/1.png", np.linspace(1, 5, 192).reshape(12, 16).astype(np.uint16))
 
 
@@ -144,8 +144,8 @@ DEFECTS = {
     "a size mismatch": (segmentation, change_a_size, "size", "masks/train/1.png is 16x10", "write the pair anew"),
     "a label out of range": (segmentation, invent_a_label, "label", "masks/train/1.png holds 7", "data.train.label_map"),
     "a palette image": (segmentation, save_with_a_palette, "palette", "masks/train/1.png", "write all masks alike"),
-    "a mask in colours": (segmentation, save_in_colors, "palette", "masks/train/1.png", "write the masks anew"),
-    "depth in metres": (depth, save_in_metres, "depth", "depth/train/1.png", "write it anew in the unit"),
+    "a mask in colors": (segmentation, save_in_colors, "palette", "masks/train/1.png", "write the masks anew"),
+    "depth in meters": (depth, save_in_meters, "depth", "depth/train/1.png", "write it anew in the unit"),
     "a duplicate": (segmentation, copy_into_val, "duplicate", "images/val/9.jpg of val", "take one of them out"),
     "an empty class": (segmentation, take_a_class_away, "empty_class", "'sky'", "add images that show them"),
     "an unreadable file": (segmentation, garble, "unreadable", "masks/train/1.png", "restore the file"),
@@ -239,9 +239,9 @@ def test_the_weights_are_written_where_the_loss_looks_for_them(stripes):
     content = json.loads((stripes / ".pvtseg/class_weights.json").read_text())
     assert content["names"] == CLASSES
     # Four masks of 192 pixels: three of 48 each of every class, one of 144 of ground and 48 of sky.
-    labelled = 3 * 144 + 192
-    np.testing.assert_allclose(content["frequency"], [288 / labelled, 192 / labelled, 144 / labelled])
-    local = np.array([288 / labelled, 192 / labelled, 144 / (3 * 144)])
+    labeled = 3 * 144 + 192
+    np.testing.assert_allclose(content["frequency"], [288 / labeled, 192 / labeled, 144 / labeled])
+    local = np.array([288 / labeled, 192 / labeled, 144 / (3 * 144)])
     np.testing.assert_allclose(content["weights"], np.median(local) / local)
 
 
@@ -332,7 +332,7 @@ class Broken:
 
 
 def test_a_data_set_of_somebody_elses_is_looked_at_as_well():
-    labels = Labels(CLASSES)
+    labels = ClassInfo(CLASSES)
     part = Part("train", count=3)
     for exam in examine_all(Broken(), "train", labels, num_workers=0):
         part.add(exam)
@@ -344,7 +344,7 @@ def test_a_data_set_of_somebody_elses_is_looked_at_as_well():
 
 
 def test_weights_of_labels_that_were_never_seen_are_one():
-    assert class_weights(Part("train"), Labels(CLASSES))["weights"] == [1, 1, 1]
+    assert class_weights(Part("train"), ClassInfo(CLASSES))["weights"] == [1, 1, 1]
 
 
 def test_a_kind_that_does_not_exist_is_not_accepted(stripes):

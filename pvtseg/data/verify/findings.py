@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pvtseg.data.folder.segmentation import UnknownValuesError
-from pvtseg.data.reading import ColoredMaskError, SizesDifferError, UnreadableError
+from pvtseg.data.io import ColoredMaskError, SizesDifferError, UnreadableError
 
 # Kinds of findings, in the order of a report. They are what verify.accept names.
 KINDS = {
@@ -15,7 +15,7 @@ KINDS = {
     "unreadable": "files that cannot be read",
     "size": "sizes that differ",
     "label": "label values outside of the map",
-    "palette": "masks in colours or palettes",
+    "palette": "masks in colors or palettes",
     "depth": "depths that cannot be right",
     "refused": "images or labels that are not what they should be",
     "two_values": "masks of 0 and 255",

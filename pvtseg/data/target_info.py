@@ -1,4 +1,4 @@
-"""The facts of a data set's answers, stated once: class names, colours, what to ignore; or the range of a depth."""
+"""The facts of a data set's answers, stated once: class names, colors, what to ignore; or the range of a depth."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,13 +20,13 @@ GOLDEN_RATIO = 1.2207440846057596
 
 
 @dataclass(frozen=True)
-class Labels:
+class ClassInfo:
     """The classes of a data set. Head, loss, metrics and drawing read them from here.
 
     names: one per class, in the order of the class indices; without them they are class_0, class_1, ...
     num_classes: may be left out where names are given.
     ignore_index: the value of pixels that count for nothing; no class may have it.
-    palette: (red, green, blue) per class, each 0..255; without it, colours that are easy to tell apart.
+    palette: (red, green, blue) per class, each 0..255; without it, colors that are easy to tell apart.
     Raises UserError where these facts contradict each other.
     """
 
@@ -54,7 +54,7 @@ class Labels:
         return self.names != _numbered_names(self.num_classes)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain containers, fit for a checkpoint; `Labels(**labels.as_dict())` is the same again."""
+        """Plain containers, fit for a checkpoint; `ClassInfo(**labels.as_dict())` is the same again."""
         return {
             "names": list(self.names),
             "num_classes": self.num_classes,
@@ -65,7 +65,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class DepthRange:
-    """The depths that count, in metres: min <= depth <= max, and inside `crop` when they are measured.
+    """The depths that count, in meters: min <= depth <= max, and inside `crop` when they are measured.
 
     crop: the part of the image that the data set's benchmark measures, by the name that the metrics know; None for all of it.
     Raises UserError unless 0 < min < max < infinity.
@@ -78,7 +78,7 @@ class DepthRange:
     def __post_init__(self) -> None:
         if not 0 < self.min < self.max < math.inf:
             raise UserError(
-                f"data.depth is min={self.min}, max={self.max}; wanted are metres with 0 < min < max, "
+                f"data.depth is min={self.min}, max={self.max}; wanted are meters with 0 < min < max, "
                 "such as min=0.001, max=10 indoors (0 itself means: no reading)"
             )
 
@@ -87,12 +87,12 @@ class DepthRange:
         return {"min": float(self.min), "max": float(self.max), "crop": self.crop}
 
     def keep(self, depth: np.ndarray) -> np.ndarray:
-        """Metres (H, W) with 0, no reading, in place of all that is out of range."""
+        """Meters (H, W) with 0, no reading, in place of all that is out of range."""
         return depth * ((depth >= self.min) & (depth <= self.max))
 
 
 def distinct_colors(count: int) -> tuple[tuple[int, int, int], ...]:
-    """That many colours that are easy to tell apart, never too pale or too dark, and always the same."""
+    """That many colors that are easy to tell apart, never too pale or too dark, and always the same."""
     return tuple(_color(index) for index in range(count))
 
 
@@ -133,7 +133,7 @@ def _class_names(names: Sequence[str] | None, num_classes: int | None) -> tuple[
 
 def _checked_palette(palette: Sequence[Sequence[int]], num_classes: int) -> tuple[tuple[int, int, int], ...]:
     if len(palette) != num_classes:
-        raise UserError(f"data.labels.palette has {len(palette)} colours for {num_classes} classes; give one per class, or none")
+        raise UserError(f"data.labels.palette has {len(palette)} colors for {num_classes} classes; give one per class, or none")
     for color in palette:
         if len(color) != 3 or not all(0 <= channel <= 255 for channel in color):
             raise UserError(f"data.labels.palette holds {list(color)}; wanted is red, green, blue, each in 0..255")

@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from pvtseg.interfaces import UserError
+from pvtseg.errors import UserError
 
 State = dict[str, Tensor]
 

@@ -4,13 +4,13 @@ import pytest
 import torch
 from resizing import SIZES, plain
 
-from pvtseg.layers import labelling
-from pvtseg.layers.labelling import upsampled_argmax
+from pvtseg.layers import upsampled_argmax as module
+from pvtseg.layers.upsampled_argmax import upsampled_argmax
 
 
 @pytest.fixture(params=[1, 100, 10**9], ids=["a_pixel", "some_pixels", "all_pixels"])
 def chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(labelling, "SCORES", request.param)
+    monkeypatch.setattr(module, "SCORES", request.param)
 
 
 @pytest.mark.usefixtures("chunks")
@@ -30,7 +30,7 @@ def test_labels_are_right_where_regions_are_large():
 
 
 def test_a_class_that_leads_nowhere_can_win_in_between():
-    """Two neighbours disagree strongly, and the runner-up of both is the best of their mean."""
+    """Two neighbors disagree strongly, and the runner-up of both is the best of their mean."""
     logits = torch.tensor([[9.0, 0.0], [0.0, 9.0], [6.0, 6.0]]).view(1, 3, 1, 2)
     assert 2 in upsampled_argmax(logits, (1, 8))
 

@@ -13,15 +13,15 @@ from pvtseg.layers.upsampling import accurate_type, channels_last, interpolation
 
 SCORES = 4 << 20  # scores, pixels x classes, that are looked at together
 
-Neighbours = tuple[Tensor, Tensor]  # (length, 2): of each position the two coarse ones around it, and the share of each
+Neighbors = tuple[Tensor, Tensor]  # (length, 2): of each position the two coarse ones around it, and the share of each
 
 
 class Coarse(NamedTuple):
     """Scores (h, w, K), and which of its rows and columns each row and column of the labels lies between."""
 
     scores: Tensor
-    rows: Neighbours
-    columns: Neighbours
+    rows: Neighbors
+    columns: Neighbors
 
 
 @torch.no_grad()
@@ -35,13 +35,13 @@ def upsampled_argmax(answers: Tensor | Sequence[Tensor], size: tuple[int, int]) 
     """
     answers = [answers] if isinstance(answers, Tensor) else answers
     with torch.autocast(answers[0].device.type, enabled=False):  # which would average in half precision
-        neighbours = [
-            [_neighbours(*lengths, accurate_type(logits), logits.device) for lengths in zip(logits.shape[2:], size, strict=True)]
+        neighbors = [
+            [_neighbors(*lengths, accurate_type(logits), logits.device) for lengths in zip(logits.shape[2:], size, strict=True)]
             for logits in answers
         ]
         return torch.stack(
             [
-                _labels([Coarse(channels_last(logits), *around) for logits, around in zip(image, neighbours, strict=True)])
+                _labels([Coarse(channels_last(logits), *around) for logits, around in zip(image, neighbors, strict=True)])
                 for image in zip(*answers, strict=True)
             ]
         )
@@ -80,8 +80,8 @@ def _unanimous(answer: Coarse) -> tuple[Tensor, Tensor]:
     return labels, ~(agreed[top] & agreed[bottom] & (labels == wide[bottom]))
 
 
-def _neighbours(length: int, new_length: int, dtype: torch.dtype, device: torch.device) -> Neighbours:
-    """At the ends of the map both neighbours are one and the same, and share nothing twice."""
+def _neighbors(length: int, new_length: int, dtype: torch.dtype, device: torch.device) -> Neighbors:
+    """At the ends of the map both neighbors are one and the same, and share nothing twice."""
     ramp = torch.arange(length, dtype=torch.float64)
     position = F.interpolate(ramp[None, None], size=new_length, mode="linear", align_corners=False)[0, 0]
     around = torch.stack([position.floor(), position.ceil()], dim=1).long()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from pvtseg.layers.resize import resize
-from pvtseg.layers.row_bands import pays_in_bands
+from pvtseg.layers.row_chunks import pays_in_bands
 from pvtseg.layers.upsampling import bands, channels_last
 
 

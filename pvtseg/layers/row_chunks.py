@@ -1,4 +1,4 @@
-"""A function of neighbourhoods, worked out in bands of rows, so that what it makes on the way stays in the cache.
+"""A function of neighborhoods, worked out in bands of rows, so that what it makes on the way stays in the cache.
 
 Memory of tens of megabytes is fetched from the system each time and lost again, which on a CPU costs more than the arithmetic
 on it. A band is small enough to be kept.

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pvtseg.data.reading import read_depth, read_image, read_mask
-from pvtseg.interfaces import UserError
+from pvtseg.data.io import read_depth, read_image, read_mask
+from pvtseg.errors import UserError
 
 RAMP = np.arange(48, dtype=np.uint8).reshape(6, 8)
 COLORS = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
@@ -25,7 +25,7 @@ def test_an_rgb_image_is_read_as_it_is(tmp_path):
     np.testing.assert_array_equal(read_image(saved(COLORS, tmp_path / "a.png")), COLORS)
 
 
-def test_a_grey_image_becomes_three_equal_channels(tmp_path):
+def test_a_gray_image_becomes_three_equal_channels(tmp_path):
     np.testing.assert_array_equal(read_image(saved(RAMP, tmp_path / "a.png")), np.stack([RAMP] * 3, -1))
 
 
@@ -86,7 +86,7 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path, read):
         assert "\n" not in str(error.value)
 
 
-def test_a_truncated_jpeg_is_not_filled_with_grey(tmp_path):
+def test_a_truncated_jpeg_is_not_filled_with_gray(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     saved(noise, tmp_path / "whole.jpg")
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:2500])
@@ -99,7 +99,7 @@ def test_an_image_of_floating_point_numbers_is_refused(tmp_path):
         read_image(saved(RAMP.astype(np.float32), tmp_path / "a.tif"))
 
 
-def test_a_grey_mask_is_its_values(tmp_path):
+def test_a_gray_mask_is_its_values(tmp_path):
     mask = read_mask(saved(RAMP, tmp_path / "a.png"))
     assert mask.dtype == np.uint8
     np.testing.assert_array_equal(mask, RAMP)
@@ -120,7 +120,7 @@ def test_a_sixteen_bit_mask_keeps_large_values(tmp_path):
     np.testing.assert_array_equal(read_mask(saved(deep, tmp_path / "a.png")), deep)
 
 
-def test_a_mask_of_equal_channels_is_taken_as_grey(tmp_path):
+def test_a_mask_of_equal_channels_is_taken_as_gray(tmp_path):
     np.testing.assert_array_equal(read_mask(saved(np.stack([RAMP] * 3, -1), tmp_path / "a.png")), RAMP)
     rgba = np.stack([RAMP, RAMP, RAMP, np.full_like(RAMP, 255)], -1)
     np.testing.assert_array_equal(read_mask(saved(rgba, tmp_path / "b.png")), RAMP)
@@ -133,7 +133,7 @@ def test_a_mask_of_an_array_file_is_its_values(tmp_path):
 
 def test_a_mask_in_colors_is_refused_with_the_colors(tmp_path):
     colors = np.array([[[128, 0, 0], [0, 128, 0]]], dtype=np.uint8)
-    with pytest.raises(UserError, match=r"a\.png is a mask in 2 colours, such as \(0, 128, 0\), .*8-bit grey or palette"):
+    with pytest.raises(UserError, match=r"a\.png is a mask in 2 colors, such as \(0, 128, 0\), .*8-bit gray or palette"):
         read_mask(saved(colors, tmp_path / "a.png"))
 
 
@@ -148,22 +148,22 @@ def test_a_mask_of_fractions_is_refused(tmp_path):
         read_mask(tmp_path / "a.npy")
 
 
-def test_depth_in_millimetres_becomes_metres(tmp_path):
-    millimetres = np.array([[0, 1, 1500, 65535]], dtype=np.uint16)
-    depth = read_depth(saved(millimetres, tmp_path / "a.png"), 0.001, invalid=(0, 65535))
+def test_depth_in_millimeters_becomes_meters(tmp_path):
+    millimeters = np.array([[0, 1, 1500, 65535]], dtype=np.uint16)
+    depth = read_depth(saved(millimeters, tmp_path / "a.png"), 0.001, invalid=(0, 65535))
     assert depth.dtype == np.float32
     np.testing.assert_allclose(depth, [[0, 0.001, 1.5, 0]], rtol=1e-6)
 
 
-def test_depth_as_kitti_stores_it_becomes_metres(tmp_path):
+def test_depth_as_kitti_stores_it_becomes_meters(tmp_path):
     raw = np.array([[0, 256, 20480]], dtype=np.uint16)
     np.testing.assert_array_equal(read_depth(saved(raw, tmp_path / "a.png"), 1 / 256), [[0, 1, 80]])
 
 
 @pytest.mark.parametrize("file", ["a.npy", "a.tif"])
-def test_depth_in_metres_is_read_with_scale_one(tmp_path, file):
-    metres = np.array([[0.5, 2.25, -1.0, np.nan, np.inf]], dtype=np.float32)
-    np.save(tmp_path / file, metres) if file.endswith("npy") else Image.fromarray(metres).save(tmp_path / file)
+def test_depth_in_meters_is_read_with_scale_one(tmp_path, file):
+    meters = np.array([[0.5, 2.25, -1.0, np.nan, np.inf]], dtype=np.float32)
+    np.save(tmp_path / file, meters) if file.endswith("npy") else Image.fromarray(meters).save(tmp_path / file)
     np.testing.assert_array_equal(read_depth(tmp_path / file, 1), [[0.5, 2.25, 0, 0, 0]])
 
 

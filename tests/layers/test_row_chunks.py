@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from pvtseg.backbones.pvt_v2.block import Block, ConvFeedForward
-from pvtseg.layers import row_bands
-from pvtseg.layers.row_bands import in_row_bands
+from pvtseg.layers import row_chunks
+from pvtseg.layers.row_chunks import in_row_bands
 
 
-class Neighbourhood(nn.Module):
+class Neighborhood(nn.Module):
     """Looks one row up and down, then doubles the size; counts how often it is called and the rows it was given."""
 
     def __init__(self):
@@ -31,10 +31,10 @@ def in_bands(function: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
 
 def both_ways(monkeypatch, tokens, band_bytes):
     """The answers and all gradients, first in bands, then at once."""
-    function = Neighbourhood().double()
+    function = Neighborhood().double()
     found = []
     for size in (band_bytes, 1 << 40):
-        monkeypatch.setattr(row_bands, "BAND_BYTES", size)
+        monkeypatch.setattr(row_chunks, "BAND_BYTES", size)
         mine, own_tokens = deepcopy(function), tokens.clone().requires_grad_()
         answer = in_bands(mine, own_tokens)
         answer.square().sum().backward()
@@ -51,16 +51,16 @@ def test_bands_change_neither_answers_nor_gradients(monkeypatch, shape, band_byt
 
 
 def test_an_image_is_really_cut(monkeypatch):
-    monkeypatch.setattr(row_bands, "BAND_BYTES", 8 * 10 * 100)
-    function = Neighbourhood()
+    monkeypatch.setattr(row_chunks, "BAND_BYTES", 8 * 10 * 100)
+    function = Neighborhood()
     with torch.no_grad():
         in_bands(function, torch.randn(1, 32, 10, 3))
     assert function.rows == [9, 10, 10, 9]  # four bands of 8 rows, and the halo
 
 
 def test_frozen_parameters_and_inputs_get_no_gradient(monkeypatch):
-    monkeypatch.setattr(row_bands, "BAND_BYTES", 1)
-    function = Neighbourhood()
+    monkeypatch.setattr(row_chunks, "BAND_BYTES", 1)
+    function = Neighborhood()
     function.conv.bias.requires_grad_(False)
     in_bands(function, torch.randn(2, 12, 4, 3)).sum().backward()
     assert function.conv.bias.grad is None
@@ -78,14 +78,14 @@ def test_in_training_nothing_within_the_bands_is_kept(monkeypatch):
         return max(sizes)
 
     at_once = kept()
-    monkeypatch.setattr(row_bands, "BAND_BYTES", 4096)
+    monkeypatch.setattr(row_chunks, "BAND_BYTES", 4096)
     assert at_once == 4 * tokens.numel()
     assert kept() == tokens.numel()
 
 
 def test_under_autocast_the_function_is_called_once(monkeypatch):
-    monkeypatch.setattr(row_bands, "BAND_BYTES", 1)
-    function = Neighbourhood()
+    monkeypatch.setattr(row_chunks, "BAND_BYTES", 1)
+    function = Neighborhood()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         in_bands(function, torch.randn(2, 12, 4, 3))
     assert function.rows == [12]

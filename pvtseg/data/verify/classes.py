@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from pvtseg.data.doctor.part import Part
-from pvtseg.data.labels import Labels
+from pvtseg.data.target_info import ClassInfo
+from pvtseg.data.verify.statistics import Part
 
 
-def class_weights(part: Part, labels: Labels) -> dict[str, Any]:
+def class_weights(part: Part, labels: ClassInfo) -> dict[str, Any]:
     """Median-frequency weights (https://arxiv.org/abs/1411.4734, section 6.3.2): names, frequency and weights, one per class.
 
-    frequency: the class's share of all labelled pixels, or of all images where one image has one class. A weight is the
+    frequency: the class's share of all labeled pixels, or of all images where one image has one class. A weight is the
     median over classes of f, divided by the class's own f: its share of the pixels of those images that show it. A class
     that never occurs weighs 1, which no loss will ever see.
     """

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from pvtseg.data.doctor.examination import Exam
-from pvtseg.data.doctor.findings import Finding
+from pvtseg.data.verify.examination import Exam
+from pvtseg.data.verify.findings import Finding
 
 
 @dataclass
 class Part:
     """Sums over exams. count: the images that the data set has, which may be more than were examined.
 
-    class_pixels: per class; class_images: how many images show it; class_reach: all labelled pixels of those images.
+    class_pixels: per class; class_images: how many images show it; class_reach: all labeled pixels of those images.
     names: digest of an image -> what it is called. palettes: how the masks encode their values -> one of them, and how many.
     """
 
@@ -83,15 +83,15 @@ class Part:
         return (self.levels @ (np.arange(256) / 255) ** power / self.levels.sum(axis=1)).tolist()
 
     def facts(self) -> dict[str, Any]:
-        """Plain numbers, for a report: metres, pixels, shares in 0..1."""
+        """Plain numbers, for a report: meters, pixels, shares in 0..1."""
         found: dict[str, Any] = {"images": self.count, "examined": self.examined}
         if self.sizes:
             found["mean"], found["deviation"] = self.mean, self.deviation
             found["sizes"] = {f"{width}x{height}": count for (height, width), count in self.sizes.most_common(20)}
             found["different_sizes"] = len(self.sizes)
-        labelled = int(self.class_pixels.sum())
-        if labelled or self.ignored:
-            found["labelled_share"] = labelled / (labelled + self.ignored)
+        labeled = int(self.class_pixels.sum())
+        if labeled or self.ignored:
+            found["labeled_share"] = labeled / (labeled + self.ignored)
         if self.depth_pixels:
             found["valid_share"] = self.readings / self.depth_pixels
         if self.readings:

@@ -1,0 +1,8 @@
+"""The error that a user can correct."""
+
+
+class UserError(ValueError):
+    """A mistake that the user can correct. The message is one line: what was seen, what was wanted, what to do.
+
+    The command line prints it without a traceback; from Python it is a ValueError.
+    """
