@@ -5,9 +5,9 @@ A part from outside that fulfills its Protocol works everywhere: in training, re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypedDict
 
 if TYPE_CHECKING:  # the command line must not wait for torch
     import numpy as np
@@ -169,6 +169,3 @@ class EvalTransform(Protocol):
 
     def __call__(self, *, image: np.ndarray) -> dict[str, Any]: ...
 
-
-Monitor: TypeAlias = dict[Literal["metric", "mode"], str]
-MakeOptimizer: TypeAlias = Callable[..., Any]
