@@ -1,4 +1,4 @@
-"""Weights for rare classes, as `pvtseg verify` has measured them on the training data and written beside it."""
+"""Class weights that `pvtseg verify` measured on the training data and stored in its folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ MEASURED = Path(".pvtseg") / "class_weights.json"
 
 
 def measured_weights(root: str | Path | None, names: Sequence[str]) -> list[float]:
-    """One weight for each of these classes, from ROOT/.pvtseg/class_weights.json. Raises UserError where that does not serve."""
+    """One weight for each of these classes, from ROOT/.pvtseg/class_weights.json.
+
+    Raises UserError where the file is missing, damaged or about other classes.
+    """
     if root is None:
         raise UserError("loss.class_weights is auto, and the data has no folder to look in; give a list of numbers.")
     path = Path(root) / MEASURED
