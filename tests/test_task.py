@@ -5,6 +5,7 @@ from functools import partial
 import lightning
 import pytest
 import torch
+from pvtseg.losses.classification import ClassificationCrossEntropy
 from torch.nn import functional as F
 
 import pvtseg
@@ -16,7 +17,6 @@ from pvtseg.heads.glpn import GLPNHead
 from pvtseg.heads.linear import LinearHead
 from pvtseg.heads.segformer import SegFormerHead
 from pvtseg.inference.whole import Whole
-from pvtseg.losses.classification import ClassificationCrossEntropy
 from pvtseg.losses.cross_entropy import CrossEntropy
 from pvtseg.losses.silog import SiLogLoss
 from pvtseg.metrics.classification import ClassificationMetrics
