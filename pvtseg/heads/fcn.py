@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from torch import Tensor, nn
