@@ -25,7 +25,7 @@ def download(config: DictConfig) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     name = config.data.name
-    source = OmegaConf.to_container(config.source, resolve=True)
+    source = OmegaConf.to_container(config.origin, resolve=True)
     folder = Path(source["folder"]).expanduser()
     for remote in (RemoteFile(**file) for file in source["files"]):
         with bar(console) as report:

@@ -45,7 +45,7 @@ def verify(config: DictConfig) -> None:
     parts, samples = _look(config, truth)
     expected = Expected(
         labels=labels,
-        counts=OmegaConf.to_container(config.source.counts),
+        counts=OmegaConf.to_container(config.origin.counts),
         batch_size=config.data.batch_size,
         eval_batch_size=config.data.eval_batch_size,
         has_label_map=config.data.train.get("label_map") is not None,
