@@ -112,7 +112,7 @@ def test_a_complete_label_map_does_not_spare_ignore_index(tmp_path):
 @pytest.mark.parametrize(
     ("label_map", "message"),
     [
-        ({0: 0, 1: 2}, r"data\.train\.label_map sends 1 to 2; wanted is ignore or a class in 0\.\.1"),
+        ({0: 0, 1: 2}, r"data\.train\.label_map sends 1 to 2; use ignore or a class in 0\.\.1"),
         ({0: -1}, r"sends 0 to -1"),
         ({0: "void"}, r"sends 0 to 'void'"),
         ({0: True}, r"sends 0 to True"),
@@ -135,13 +135,13 @@ def test_a_missing_root_is_named(tmp_path):
 
 def test_a_missing_folder_is_named_with_what_is_there(tmp_path):
     write_pairs(tmp_path, ["a"], mask_of(0), targets="annotations/train")
-    with pytest.raises(UserError, match=r"masks=masks/train is not there.*holds annotations, images: set masks"):
+    with pytest.raises(UserError, match=r"data\.train\.masks=masks/train is not there.*holds annotations, images: set data\.train\.masks to"):
         SegmentationFolder(tmp_path, labels=TWO)
 
 
 def test_a_folder_without_fitting_files_is_named(tmp_path):
     write_pairs(tmp_path, ["a"], mask_of(0))
-    with pytest.raises(UserError, match=r"masks/train holds no file that ends in _labels\.png.*set mask_suffix"):
+    with pytest.raises(UserError, match=r"masks/train holds no file that ends in _labels\.png.*set data\.train\.mask_suffix\."):
         SegmentationFolder(tmp_path, labels=TWO, mask_suffix="_labels.png")
 
 
@@ -182,30 +182,30 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path):
         SegmentationFolder(tmp_path, labels=TWO)[0]
 
 
-def test_parts_share_the_images_and_stay_when_images_are_added(tmp_path):
+def test_splits_share_the_images_and_stay_when_images_are_added(tmp_path):
     names = [f"{index:03}" for index in range(60)]
     write_pairs(tmp_path, names[:40], mask_of(0))
 
-    def part(name):
-        data = SegmentationFolder(tmp_path, labels=TWO, part=name, val_fraction=0.25)
+    def split(name):
+        data = SegmentationFolder(tmp_path, labels=TWO, split=name, val_fraction=0.25)
         return [item.name for item in data.pairs]
 
-    train, val = part("train"), part("val")
+    train, val = split("train"), split("val")
     assert sorted(train + val) == names[:40]
     assert 3 <= len(val) <= 18
     write_pairs(tmp_path, names[40:], mask_of(0))
-    assert set(val) <= set(part("val"))
-    assert set(train) <= set(part("train"))
+    assert set(val) <= set(split("val"))
+    assert set(train) <= set(split("train"))
 
 
-def test_a_part_that_would_be_empty_is_refused(tmp_path):
+def test_an_empty_split_is_refused(tmp_path):
     write_pairs(tmp_path, ["a"], mask_of(0))
-    with pytest.raises(UserError, match=r"part=val with val_fraction=1e-09 holds none of the 1 images"):
-        SegmentationFolder(tmp_path, labels=TWO, part="val", val_fraction=1e-9)
-    with pytest.raises(UserError, match=r"part is 'test'; wanted is all, train or val"):
-        SegmentationFolder(tmp_path, labels=TWO, part="test")
+    with pytest.raises(UserError, match=r"data\.train\.split=val with data\.train\.val_fraction=1e-09 holds none of the 1 images"):
+        SegmentationFolder(tmp_path, labels=TWO, split="val", val_fraction=1e-9)
+    with pytest.raises(UserError, match=r"data\.train\.split is 'test'; wanted is all, train or val"):
+        SegmentationFolder(tmp_path, labels=TWO, split="test")
     with pytest.raises(UserError, match=r"val_fraction is 10"):
-        SegmentationFolder(tmp_path, labels=TWO, part="val", val_fraction=10)
+        SegmentationFolder(tmp_path, labels=TWO, split="val", val_fraction=10)
 
 
 def test_readings_outside_the_range_are_no_readings(tmp_path):
@@ -276,7 +276,7 @@ def test_a_class_without_images_is_named(tmp_path):
 
 def test_images_without_class_folders_are_refused(tmp_path):
     write(tmp_path / "train/0.jpg", NOISE)
-    with pytest.raises(UserError, match=r"train has no folders; wanted is one per class"):
+    with pytest.raises(UserError, match=r"train has no folders; sort the images into one folder per class"):
         ClassFolder.discover(tmp_path)
 
 
@@ -288,11 +288,11 @@ def test_camvid_is_read_whole():
         SegmentationFolder(
             REAL_DATA / "camvid",
             labels=labels,
-            images=f"images/{part}",
-            masks=f"masks/{part}",
+            images=f"images/{split}",
+            masks=f"masks/{split}",
             label_map=label_map,
         )
-        for part in ("train", "val")
+        for split in ("train", "val")
     )
     assert (len(train), len(val)) == (367, 101)
     sample = train[0]
