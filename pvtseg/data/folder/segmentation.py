@@ -135,12 +135,12 @@ class LabelValues:
         """An option that ignores an unknown value, as it is pasted into a shell."""
         if self._reduces:
             return "turn data.train.reduce_zero_label off"
-        known = {} if self._extends else self.meaning  # Hydra merges an override into a label map that is there
+        known = {} if self._extends else self.meaning  # Hydra's ++ adds to a label map that is there
         if len(known) > LONGEST_OVERRIDE:
             return f"list every value in data.train.label_map, with {unknown}: ignore"
         entries = {value: "ignore" if label == self.ignore_index else label for value, label in known.items()}
         text = ", ".join(f"{value}: {label}" for value, label in sorted({**entries, unknown: "ignore"}.items()))
-        return f"ignore it with 'data.train.label_map={{{text}}}'"
+        return f"ignore it with '{'++' * self._extends}data.train.label_map={{{text}}}'"
 
 
 def _meaning(
