@@ -1,7 +1,5 @@
 """Depth metrics agree with brute force, image by image, on random numbers and on real depth."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -9,8 +7,6 @@ from PIL import Image
 
 from pvtseg.errors import UserError
 from pvtseg.metrics.depth import CROPS, DepthMetrics
-
-REAL_DEPTH = Path(__file__).parents[2] / "../shared/data/indoor_rgbd/depth/val"
 
 
 def brute_force(predictions, targets, low=1e-3, high=10.0):
@@ -64,10 +60,9 @@ def test_batches_of_any_size_give_the_same_mean_over_images():
     assert figures == pytest.approx(measured(prediction, target), rel=1e-12)
 
 
-def test_real_depth_agrees_with_brute_force():
-    if not REAL_DEPTH.is_dir():
-        pytest.skip(f"no real depth at {REAL_DEPTH}")
-    files = sorted(REAL_DEPTH.glob("*.png"))[:3]
+@pytest.mark.needs_shared
+def test_real_depth_agrees_with_brute_force(shared):
+    files = sorted((shared / "indoor_rgbd/depth/val").glob("*.png"))[:3]
     raw = np.stack([np.array(Image.open(file)) for file in files])
     target = np.where(raw == 65535, 0, raw).astype(np.float32) / 1000  # millimeters; 65535 is no reading
     prediction = np.roll(target, 9, axis=2) * 1.1

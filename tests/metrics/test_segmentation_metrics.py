@@ -1,7 +1,5 @@
 """Segmentation metrics agree with mmsegmentation's rule by brute force, with torchmetrics, and with ADE20K's own figures."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -10,8 +8,6 @@ from torchmetrics.classification import MulticlassJaccardIndex
 
 from pvtseg.errors import UserError
 from pvtseg.metrics.segmentation import SegmentationMetrics
-
-SHARED = Path(__file__).parents[2] / "../shared/data"
 
 
 def brute_force(batches, num_classes):
@@ -87,15 +83,14 @@ def test_a_class_that_is_nowhere_is_nan_and_one_that_is_only_predicted_is_zero()
     assert float(figures["mIoU"]) == pytest.approx((1 / 3 + 0 + 0 + 2 / 3 + 1) / 5)
 
 
-def test_ade20ks_own_predictions_have_ade20ks_own_figures():
+@pytest.mark.needs_shared
+def test_ade20ks_own_predictions_have_ade20ks_own_figures(shared):
     """Pixel accuracy 100.00% and mean IoU 0.1000 where an absent class counts as 0, says the benchmark's README."""
-    if not SHARED.is_dir():
-        pytest.skip(f"no real images at {SHARED}")
     metrics = SegmentationMetrics(150)
-    for path in sorted((SHARED / "ADEChallengeData2016/annotations/validation").glob("*.png")):
+    for path in sorted((shared / "ADEChallengeData2016/annotations/validation").glob("*.png")):
         prediction, target = (
             torch.from_numpy(np.array(Image.open(file)))[None].long() - 1  # 0, "other", becomes -1: no class
-            for file in (SHARED / "ade20k_predictions" / path.name, path)
+            for file in (shared / "ade20k_predictions" / path.name, path)
         )
         metrics.update(prediction, target)
     figures = metrics.compute()
