@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-# Threads that spin while they wait take the processor from each other: on two busy cores a tiny test takes seconds.
-# Has to be said before torch is imported.
+# Threads that spin while they wait take the processor from each other, and on two busy
+# cores a tiny test then takes seconds. torch reads this when it is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -51,8 +51,8 @@ def _is_allowed(skip: object) -> bool:
 
 @pytest.fixture
 def as_a_fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command run in this process does not find what an earlier one has set."""
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "")  # so that what the command sets is taken back at the end
+    """No trace of HYDRA_FULL_ERROR: a command that is run in this process sets it."""
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "")  # so that the end of the test removes it again
     monkeypatch.delenv("HYDRA_FULL_ERROR")
 
 
@@ -64,7 +64,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def rendered() -> Path:
-    """The folder of two rendered photos, as `data=folder data.root=...` reads it: images, masks and depth (README there)."""
+    """The folder of two rendered photos in the layout of data=folder: images, masks, depth."""
     return PHOTOS
 
 
@@ -76,5 +76,5 @@ def rendered() -> Path:
     ]
 )
 def photo(request: pytest.FixtureRequest) -> Image.Image:
-    """A photo: a rendered one everywhere, and two real ones where other people's data is present."""
+    """A rendered photo everywhere, and two real ones where other people's data is present."""
     return Image.open(min(request.param.iterdir())).convert("RGB")
