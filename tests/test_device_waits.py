@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
-
-import pvtseg
 
 READS = {  # operators whose result, or its shape, depends on the values
     "_local_scalar_dense", "nonzero", "nonzero_static", "masked_select", "unique_consecutive", "unique_dim", "_unique",

@@ -267,12 +267,8 @@ PVT_V2_OPTIONS = {
 @pytest.mark.parametrize(("ours", "theirs"), PVT_V2_OPTIONS.values(), ids=PVT_V2_OPTIONS)
 def test_features_equal_those_of_transformers_pvt_v2_with_the_same_options(ours, theirs, size, tmp_path):
     transformers = pytest.importorskip("transformers")
-    backbone = PyramidVisionTransformer(
-        **OURS, mlp_ratios=(4, 4, 2, 2), **{"num_heads": (1, 2, 3, 8), "embed_eps": 1e-6} | ours
-    )
-    config = transformers.PvtV2Config(
-        **SIZES, mlp_ratios=[4, 4, 2, 2], **{"num_attention_heads": [1, 2, 3, 8]} | theirs
-    )
+    backbone = PyramidVisionTransformer(**OURS, mlp_ratios=(4, 4, 2, 2), **{"num_heads": (1, 2, 3, 8), "embed_eps": 1e-6} | ours)
+    config = transformers.PvtV2Config(**SIZES, mlp_ratios=[4, 4, 2, 2], **{"num_attention_heads": [1, 2, 3, 8]} | theirs)
     assert_same_features_in_transformers(backbone, transformers.PvtV2Model, config, TO_PVT_V2, image_of(*size), tmp_path)
 
 
