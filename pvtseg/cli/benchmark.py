@@ -1,42 +1,38 @@
-"""Measures a model: parameters, multiply-adds, time and memory of its answer."""
+"""Measures a model: parameters, multiply-adds, time and memory from an image to its prediction."""
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
 
-from pvtseg.cli.app import run
+from pvtseg.build import build_model, resolve
+from pvtseg.cli import benchmark_report as report
+from pvtseg.cli.evaluate import trusting
+from pvtseg.cli.from_checkpoint import overridden
+from pvtseg.cli.json_file import write_json
+from pvtseg.cli.measuring import device_name, peak_memory, time_in_turn
+from pvtseg.cli.quiet import quieten
+from pvtseg.cli.report import part_name
+from pvtseg.data.transforms.sizes import as_size
 from pvtseg.errors import UserError
-
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
+from pvtseg.load import as_predictor, load_model
+from pvtseg.model import count_multiply_adds
 
 OPTIONS = ("size", "batch_size", "device", "dtype", "compile", "threads", "seconds")
 DTYPES = ("float32", "bfloat16", "float16")
 SMALL = 64  # the side of the image that a model meets first, so that no library has to be loaded later
 
 
-def main() -> None:
-    """`pvtseg benchmark checkpoint=SOURCE`, or `pvtseg benchmark task=... backbone=...`."""
-    run(benchmark, "benchmark")
-
-
 def benchmark(config: DictConfig) -> dict[str, Any]:
     """Measures, prints a table, writes benchmark.json, and returns what is in it."""
-    # Imported here, so that --help and a misspelt option answer at once.
-    import torch
-
-    from pvtseg.cli import benchmark_report as report
-    from pvtseg.cli.measuring import device_name
-    from pvtseg.cli.quiet import quieten
-    from pvtseg.model import count_multiply_adds
-
     quieten()
     sizes, batch_sizes = _sizes(config.size), _batch_sizes(config.batch_size)
     device, dtype = _device(config.device), _dtype(config.dtype)
@@ -74,10 +70,6 @@ def benchmark(config: DictConfig) -> dict[str, Any]:
 
 def _model(config: DictConfig) -> nn.Module:
     """The checkpoint's model, asked as the command line says; without a checkpoint a new one."""
-    from pvtseg.build import build_model, resolve
-    from pvtseg.cli.overriding import overridden
-    from pvtseg.load import load_model
-
     if config.checkpoint is None:
         return build_model(resolve(OmegaConf.masked_copy(config, [key for key in config if key not in OPTIONS]))).eval()
     model = load_model(str(config.checkpoint))
@@ -88,8 +80,6 @@ def _model(config: DictConfig) -> nn.Module:
 
 def _answering(model: nn.Module, *, compiled: bool) -> Any:
     """A function of the image: what a user gets, labels or meters at the image's size, or class probabilities."""
-    from pvtseg.load import as_predictor
-
     predictor = as_predictor(model)
     if compiled:
         model.compile()
@@ -98,8 +88,6 @@ def _answering(model: nn.Module, *, compiled: bool) -> Any:
 
 def _measure(answer: Any, image: torch.Tensor, seconds: float) -> dict[str, Any]:
     """Time and memory of one batch."""
-    from pvtseg.cli.measuring import peak_memory, time_in_turn
-
     answer(image[..., :SMALL, :SMALL])
     peak = peak_memory(lambda: answer(image), image.device)
     answer(image)
@@ -116,8 +104,6 @@ def _measure(answer: Any, image: torch.Tensor, seconds: float) -> dict[str, Any]
 
 def _sizes(given: Any) -> list[tuple[int, int]]:
     """[height, width], one number for both, or a list of such."""
-    from pvtseg.data.transforms.sizes import as_size
-
     plain = OmegaConf.to_container(given) if OmegaConf.is_config(given) else given
     several = isinstance(plain, list) and any(isinstance(size, list) for size in plain)
     return [as_size(size) for size in (plain if several else [plain])]
@@ -132,8 +118,6 @@ def _batch_sizes(given: Any) -> list[int]:
 
 
 def _device(name: str) -> torch.device:
-    import torch
-
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
@@ -145,8 +129,6 @@ def _device(name: str) -> torch.device:
 
 
 def _dtype(name: str) -> torch.dtype:
-    import torch
-
     if name not in DTYPES:
         raise UserError(f"dtype is {name}; use one of {', '.join(DTYPES)}.")
     return getattr(torch, name)
