@@ -1,16 +1,23 @@
-"""From a composed configuration to objects."""
+"""From a composed configuration to the parts of a run."""
 
-import re
-from collections.abc import Callable, Sequence
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
-from hydra.errors import InstantiationException
-from hydra.utils import get_object, instantiate
-from omegaconf import DictConfig, OmegaConf
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from pvtseg.errors import UserError
+from pvtseg.instantiate import Config, instantiate_node, make, partial_node
+from pvtseg.paths import config_dir
 
 if TYPE_CHECKING:  # these cost seconds to import, and the nodes' _target_ does it when they are needed
     from lightning import Callback, Trainer
@@ -19,109 +26,188 @@ if TYPE_CHECKING:  # these cost seconds to import, and the nodes' _target_ does 
 
     from pvtseg.data.module import DataModule
     from pvtseg.data.target_info import ClassInfo, DepthRange
-    from pvtseg.drawing import Painter
-    from pvtseg.interfaces import Transform
-    from pvtseg.tasks.base import Task
+    from pvtseg.interfaces import EvalTransform, Inference, PostProcess, Visualizer
+    from pvtseg.model import Model
+    from pvtseg.task import Task
 
-Config = dict[str, Any]
+# What a run is made of, and goes with the weights.
+PART_KEYS = {
+    "task", "data", "backbone", "head", "loss", "postprocess", "metrics", "visualizer", "inference", "optimizer", "schedule",
+    "monitor", "seed",
+}  # fmt: skip
+# Where and how long a run is, and what it starts from: no business of the weights.
+RUN_KEYS = {
+    "trainer", "compile", "total_batch", "callbacks", "logger", "paths", "pretrained", "init", "resume", "checkpoint", "trust",
+}  # fmt: skip
 
-MODEL_KEYS = {"model", "backbone", "head", "auxiliary"}
-TASK_KEYS = {"task", "loss", "auxiliary_loss", "metrics", "inference", "optimizer", "schedule", "monitor", "painter", "predictor"}
-WEIGHTS_KEYS = {"pretrained", "init", "resume", "checkpoint"}
-RUN_KEYS = {"trainer", "compile", "total_batch", "callbacks", "logger", "paths", "seed"} | WEIGHTS_KEYS
+
+def compose(*overrides: str, name: str = "train") -> DictConfig:
+    """The configuration that the command line would compose from `configs/NAME.yaml` and these overrides.
+
+    `paths.run` is the folder that the command would write into. Raises Hydra's errors for overrides that do not fit.
+    """
+    with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
+        config = hydra.compose(name, list(overrides), return_hydra_config=True)
+    with _hydra_config(config):
+        run = str(config.hydra.run.dir)
+    with open_dict(config):
+        del config["hydra"]
+    config.paths.run = run
+    return config
+
+
+@contextmanager
+def _hydra_config(config: DictConfig) -> Iterator[None]:
+    """Interpolations such as ${hydra:runtime.choices.task} read this configuration."""
+    known = HydraConfig.instance().cfg
+    HydraConfig.instance().cfg = config
+    try:
+        yield
+    finally:
+        HydraConfig.instance().cfg = known
+
+
+def complete(config: DictConfig, labels: ClassInfo | None = None) -> Config:
+    """The configuration as plain containers, with what only the data knows.
+
+    labels: the classes that the data module has found. `class_weights: auto` becomes their weights. Auxiliary heads and
+    their losses stand beside the task's own, by name. Raises UserError for a missing value and for a key that nothing reads.
+    """
+    config = copy.deepcopy(config)
+    if labels is not None:
+        config.data.labels = {"_target_": "pvtseg.data.target_info.ClassInfo", **labels.as_dict()}
+        _measure_class_weights(config.get("loss"), config.data.get("root"), labels.names)
+    return _with_auxiliary_heads(resolve(config))
 
 
 def resolve(config: DictConfig) -> Config:
-    """The composed configuration as plain containers. Raises UserError for keys that nothing would read."""
+    """The configuration as plain containers. Raises UserError for a missing value and for a key that nothing reads."""
     try:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise UserError(_first_line(error)) from error
-    unknown = sorted(plain.keys() - MODEL_KEYS - TASK_KEYS - RUN_KEYS - {"data"})
+    assert isinstance(plain, dict)
+    unknown = sorted(str(key) for key in plain.keys() - PART_KEYS - RUN_KEYS - {"auxiliary"})
     if unknown:
-        raise UserError(f"nothing reads the key '{unknown[0]}'; remove it or put it under the group that it is meant for.")
-    return plain
+        raise UserError(f"nothing reads the key '{unknown[0]}'; remove it, or put it under the group that it is meant for.")
+    return {str(key): value for key, value in plain.items()}
 
 
-def build_data(config: Config | DictConfig) -> "DataModule":
-    """The data module. Facts about the classes that only the data set knows are written into the configuration."""
+def _with_auxiliary_heads(config: Config) -> Config:
+    """Each node of `auxiliary`, a head and its loss, beside the head and the loss of the task."""
+    auxiliary = config.pop("auxiliary", None)
+    if not auxiliary:
+        return config
+    name = config["task"]["name"]
+    mappings = {key: {name: config[key]} | {extra: auxiliary[extra][key] for extra in auxiliary} for key in ("head", "loss")}
+    return config | mappings
+
+
+def checkpoint_config(config: Config) -> Config:
+    """The part of the configuration that goes with the weights: all but where and how long a run is."""
+    return {key: config[key] for key in config if key not in RUN_KEYS}
+
+
+def build_data(config: Config | DictConfig) -> DataModule:
+    """The data module of the configuration."""
     if isinstance(config, DictConfig):
         OmegaConf.to_container(config.data, throw_on_missing=True)  # names a missing root itself, not the keys that use it
-    data = _make(config, "data", eval_transform=build_eval_transform(config))
-    if data.labels is not None:
-        config["data"]["labels"] = {"_target_": "pvtseg.data.target_info.ClassInfo", **data.labels.as_dict()}
-        _measure_class_weights(config.get("loss"), config["data"].get("root"), data.labels.names)
-    return data
+    return instantiate_node(config["data"], "data", eval_transform=build_eval_transform(config))
 
 
-def build_eval_transform(config: Config | DictConfig) -> "Transform":
-    """What an image goes through before the model sees it: the data's own transform, at the ratios that the inference has."""
+def build_eval_transform(config: Config | DictConfig) -> EvalTransform:
+    """What an image goes through before the model sees it: the data's own transform, at the ratios of the inference."""
     from pvtseg.data.transforms.evaluation import MultiScale
 
-    key = "data.eval_transform"
-    transform = _make({key: config["data"]["eval_transform"]}, key)
+    transform = instantiate_node(config["data"]["eval_transform"], "data.eval_transform")
     ratios = config["inference"].get("ratios")
     return transform if ratios is None else MultiScale(transform, ratios)
 
 
-def build_samples(config: DictConfig, part: str, **options: Any) -> "Dataset":
-    """The samples of one part, train or val, alone. Of the options, those that this data set knows are handed over."""
-    known = signature(get_object(config["data"][part]["_target_"])).parameters
-    return _make(config["data"], part, **{name: value for name, value in options.items() if name in known})
+def build_samples(config: DictConfig, split: str, **options: Any) -> Dataset:
+    """The samples of one split, train or val, alone. Of the options, those that this data set knows are handed over."""
+    known = signature(get_object(config["data"][split]["_target_"])).parameters
+    usable = {name: value for name, value in options.items() if name in known}
+    return instantiate_node(config["data"][split], f"data.{split}", **usable)
 
 
-def build_truth(config: DictConfig) -> "ClassInfo | DepthRange":
-    """The facts of the data's labels: classes, or the range of depths."""
-    return _make(config["data"], "labels" if "labels" in config["data"] else "depth")
+def build_target_info(config: Config | DictConfig) -> ClassInfo | DepthRange:
+    """The facts of the data's targets: classes, or the range of depths."""
+    key = "labels" if "labels" in config["data"] else "depth"
+    return instantiate_node(config["data"][key], f"data.{key}")
 
 
-def build_painter(config: Config) -> "Painter":
-    """Who draws the answers of the configuration's task."""
-    return _make(config, "painter")
+def build_visualizer(config: Config | DictConfig) -> Visualizer:
+    """What draws targets and predictions."""
+    from pvtseg.tasks.several import Visualizers
+
+    return make(config["visualizer"], "visualizer", several=Visualizers)
 
 
-def build_backbone(config: Config) -> "nn.Module":
-    """The encoder alone, with fresh weights."""
-    return _make(config, "backbone")
+def build_backbone(config: Config) -> nn.Module:
+    """The encoder alone, with random weights."""
+    return instantiate_node(config["backbone"], "backbone")
 
 
-def build_model(config: Config) -> "nn.Module":
-    """A backbone, a head and perhaps an auxiliary head, joined, with fresh weights.
+def build_model(config: Config) -> Model:
+    """A backbone and its heads, joined, with random weights."""
+    from pvtseg.model import Heads, Model
 
-    It carries its configuration, as `config`, for whoever saves it.
-    """
     backbone = build_backbone(config)
-    heads = [_make(config, key, backbone.channels) for key in ("head", "auxiliary") if key in config]
-    model = _make(config, "model", backbone, *heads)
-    model.config = carried(config)
-    return model
+    several = partial(Heads, training_only=auxiliary_heads(config))
+    head = make(config["head"], "head", backbone.channels, several=several)
+    return Model(backbone, head, config=checkpoint_config(config))
 
 
-def build_task(config: Config, model: "nn.Module") -> "Task":
+def build_postprocess(config: Config) -> PostProcess:
+    """What makes predictions of outputs. A single one reads the head of the task's name where there are several heads."""
+    from pvtseg.tasks.several import OfHead, PostProcesses
+
+    postprocess = make(config["postprocess"], "postprocess", several=PostProcesses)
+    if "_target_" in config["postprocess"] and "_target_" not in config["head"]:
+        return OfHead(config["task"]["name"], postprocess)
+    return postprocess
+
+
+def build_inference(config: Config) -> Inference:
+    """How the model is run on a batch."""
+    return instantiate_node(config["inference"], "inference")
+
+
+def auxiliary_heads(config: Config) -> set[str]:
+    """The names of the heads that have no postprocess."""
+    if "_target_" in config["head"]:
+        return set()
+    predicted = {config["task"]["name"]} if "_target_" in config["postprocess"] else set(config["postprocess"])
+    return set(config["head"]) - predicted
+
+
+def build_task(config: Config, model: Model) -> Task:
     """The Lightning module that trains and evaluates the model."""
-    loss = _make(config, "loss")
-    if "auxiliary_loss" in config:
-        loss = _make(config, "auxiliary_loss", loss)
-    return _make(
-        config,
-        "task",
+    from pvtseg.losses.several import PerHead
+    from pvtseg.metrics.several import MetricsByName
+    from pvtseg.task import Task
+
+    return Task(
         model,
-        loss=loss,
-        metrics=_make(config, "metrics"),
-        inference=_make(config, "inference"),
-        optimizer=_later(config, "optimizer"),
-        schedule=_later(config, "schedule"),
+        name=config["task"]["name"],
+        loss=make(config["loss"], "loss", several=PerHead),
+        postprocess=build_postprocess({**config, "head": model.config["head"]}),
+        metrics=make(config["metrics"], "metrics", several=MetricsByName),
+        inference=build_inference(config),
+        optimizer=partial_node(config["optimizer"], "optimizer"),
+        schedule=partial_node(config["schedule"], "schedule"),
     )
 
 
-def build_trainer(config: Config, *callbacks: "Callback") -> "Trainer":
+def build_trainer(config: Config, *callbacks: Callback) -> Trainer:
     """Lightning's trainer with the callbacks and loggers of the configuration, and the further `callbacks`.
 
     Lightning counts `val_check_interval` in batches, we in steps; a run that is shorter than it is validated at its end.
     `total_batch`, where it is given, is reached by accumulation, or the run refused.
     """
-    callbacks = [*callbacks, *(_make(config["callbacks"], name) for name in config["callbacks"])]
-    loggers = [_make(config["logger"], name) for name in config.get("logger") or ()]
+    built = [*callbacks, *(instantiate_node(node, f"callbacks.{name}") for name, node in config["callbacks"].items())]
+    loggers = [instantiate_node(node, f"logger.{name}") for name, node in (config.get("logger") or {}).items()]
     options = dict(config["trainer"])
     if not isinstance(options["max_steps"], int):
         raise UserError(f"trainer.max_steps is {options['max_steps']!r}; use a whole number of steps, or trainer=epochs.")
@@ -130,7 +216,7 @@ def build_trainer(config: Config, *callbacks: "Callback") -> "Trainer":
         raise UserError(
             f"total_batch={total_batch} and trainer.accumulate_grad_batches={accumulated} both say how large a step is; keep one."
         )
-    trainer = _make({"trainer": options}, "trainer", callbacks=callbacks, logger=loggers)
+    trainer = instantiate_node(options, "trainer", callbacks=built, logger=loggers)
     if total_batch is not None:  # the number of devices is known to the trainer only
         trainer.accumulate_grad_batches = accumulation(total_batch, config["data"]["batch_size"], trainer.world_size)
     if isinstance(options["val_check_interval"], int):
@@ -142,27 +228,22 @@ def build_trainer(config: Config, *callbacks: "Callback") -> "Trainer":
 
 
 def accumulation(total_batch: int, batch_size: int, num_devices: int) -> int:
-    """How many batches of `batch_size` on each device make `total_batch` images. Raises UserError where none do."""
+    """The batches of `batch_size` on each device that make `total_batch` images. Raises UserError where none do."""
     if total_batch % (batch_size * num_devices) == 0:
         return total_batch // (batch_size * num_devices)
     if total_batch % num_devices:
         way_out = f"use a number of devices that divides {total_batch}"
     else:
-        share = total_batch // num_devices
-        way_out = f"use data.batch_size={max(size for size in range(1, batch_size + 1) if share % size == 0)}"
+        of_device = total_batch // num_devices
+        way_out = f"use data.batch_size={max(size for size in range(1, batch_size + 1) if of_device % size == 0)}"
     raise UserError(
-        f"total_batch={total_batch} is no multiple of {batch_size} images on each of {num_devices} devices; "
+        f"total_batch={total_batch} is not a multiple of {batch_size} images on each of {num_devices} devices; "
         f"{way_out}, or another total_batch (null for none)."
     )
 
 
-def carried(config: Config) -> Config:
-    """The part of the configuration that goes with the weights: all but where and how long a run was."""
-    return {key: config[key] for key in config if key in MODEL_KEYS | TASK_KEYS | {"data", "seed"}}
-
-
 def _measure_class_weights(node: Any, root: str | None, names: Sequence[str]) -> None:
-    """Puts numbers in the place of each `class_weights: auto` of a loss and its terms, so that a checkpoint carries them."""
+    """Replaces each `class_weights: auto` of a loss and its terms by numbers, because a checkpoint carries them."""
     from pvtseg.losses.class_weights import measured_weights
 
     if not isinstance(node, dict | DictConfig):
@@ -171,41 +252,6 @@ def _measure_class_weights(node: Any, root: str | None, names: Sequence[str]) ->
         node["class_weights"] = measured_weights(root, names)
     for part in node.values():
         _measure_class_weights(part, root, names)
-
-
-def _make(config: Config, key: str, *parts: Any, **named_parts: Any) -> Any:
-    """What the node `key` describes, built from its own values and the parts that are handed over."""
-    return _later(config, key)(*parts, **named_parts)
-
-
-def _later(config: Config, key: str) -> Callable[..., Any]:
-    """A function that builds what the node `key` describes from the parts that it is called with."""
-
-    def make(*parts: Any, **named_parts: Any) -> Any:
-        try:
-            return instantiate(config[key], _partial_=True, _convert_="all")(*parts, **named_parts)
-        except (InstantiationException, TypeError, ValueError) as error:
-            raise _explained(error, key) from error
-
-    return make
-
-
-def _explained(error: Exception, key: str) -> UserError:
-    """Why building from the node `key` failed, as what it nearly always is: a value that does not fit."""
-    cause = error
-    while not isinstance(cause, UserError) and cause.__cause__ is not None:
-        cause = cause.__cause__
-    if isinstance(cause, UserError):
-        return cause
-    text = str(cause)
-    if unexpected := re.search(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'", text):
-        owner, argument = unexpected.groups()
-        return UserError(f"{owner} has no option '{argument}' ({key}.{argument}); correct or remove it.")
-    if missing := re.search(r"(\w+)(?:\.__init__)?\(\) missing .* required .*argument.*?: (.*)", text):
-        owner, arguments = missing.groups()
-        return UserError(f"{owner} needs {arguments}, which the configuration does not give; set it under {key}.")
-    reason = " ".join(text.split())
-    return UserError(f"{key} cannot be built from its values: {reason}; correct them (HYDRA_FULL_ERROR=1 shows where it failed).")
 
 
 def _first_line(error: BaseException) -> str:

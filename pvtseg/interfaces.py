@@ -88,6 +88,14 @@ class Backbone(Protocol):
     def __call__(self, image: Tensor) -> Features: ...
 
 
+class LayeredBackbone(Backbone, Protocol):
+    """A backbone whose layers may learn at rates of their own (`optimizer.layer_decay`)."""
+
+    def layer_ids(self) -> Mapping[str, int]:
+        """Parameter name -> the number of its layer, counted from the image on."""
+        ...
+
+
 class Head(Protocol):
     """A decoder: features -> outputs at its own resolution. An nn.Module.
 
@@ -168,4 +176,3 @@ class EvalTransform(Protocol):
     """
 
     def __call__(self, *, image: np.ndarray) -> dict[str, Any]: ...
-

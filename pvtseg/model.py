@@ -1,64 +1,65 @@
-"""A backbone and a head, joined."""
+"""A backbone and one or several heads, joined."""
+
+from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from pvtseg.interfaces import Backbone, Head
-from pvtseg.layers.resize import resize
+if TYPE_CHECKING:
+    from pvtseg.interfaces import Backbone, Features, Head, Outputs, Size
 
 
-class ImageModel(nn.Module):
-    """One answer for the whole image: image (B, C, H, W) -> logits (B, num_classes)."""
+class Model(nn.Module):
+    """Image (B, in_channels, H, W) -> the head's outputs, at the head's own resolution.
 
-    def __init__(self, backbone: Backbone, head: Head):
+    image_size: (height, width) of each image without padding; None for images without padding.
+    config: the configuration that describes the model and how it was trained; whoever saves the model writes it too.
+    """
+
+    def __init__(self, backbone: Backbone, head: Head, *, config: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
+        self.config: dict[str, Any] = dict(config or {})
 
-    def answer(self, image: Tensor) -> Tensor:
-        """The head's answer at the head's own resolution, what losses and predictions start from."""
-        return self.head(self.backbone(image))
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.answer(image)
+    def forward(self, image: Tensor, image_size: list[Size] | None = None) -> Outputs:
+        return self.head(self.backbone(image), image_size)
 
     def compile(self, **options: Any) -> None:
-        """Compiles the parts, in place, with the options of `torch.compile`; names of parameters stay what they are."""
+        """Compiles backbone and head in place, with the options of `torch.compile`; parameter names do not change."""
         for part in self.children():
             part.compile(**options)
 
 
-class DenseModel(ImageModel):
-    """One answer for each pixel: image (B, C, H, W) -> (B, K, H, W) at the image's own size."""
+class Heads(nn.ModuleDict):
+    """Several heads on the same features: features -> the outputs of each head, by name.
 
-    def forward(self, image: Tensor) -> Tensor:
-        return resize(self.answer(image), image.shape[-2:])
-
-
-class SupervisedModel(DenseModel):
-    """A dense model with a second head, which learns beside the first and is asked in training only.
-
-    In training `answer` gives two answers, the main one and the auxiliary one, each at its head's resolution.
+    training_only: names of the auxiliary heads. They run in training alone, because only a loss reads their outputs.
     """
 
-    def __init__(self, backbone: Backbone, head: Head, auxiliary: Head):
-        super().__init__(backbone, head)
-        self.auxiliary = auxiliary
+    def __init__(self, heads: Mapping[str, nn.Module], *, training_only: Collection[str] = ()) -> None:
+        super().__init__(heads)
+        self.training_only = frozenset(training_only)
 
-    def answer(self, image: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        features = self.backbone(image)
-        if self.training:
-            return self.head(features), self.auxiliary(features)
-        return self.head(features)
+    def forward(self, features: Features, image_size: list[Size] | None = None) -> dict[str, Outputs]:
+        return {
+            name: head(features, image_size) for name, head in self.items() if self.training or name not in self.training_only
+        }
+
+    def compile(self, **options: Any) -> None:
+        """Compiles each head in place."""
+        for head in self.values():
+            head.compile(**options)
 
 
-def count_multiply_adds(model: nn.Module, in_channels: int, size: tuple[int, int]) -> int:
-    """Multiply-adds of one forward pass of `answer` on an image of (height, width), norms and activations not counted."""
+def count_multiply_adds(model: Model, size: Size) -> int:
+    """Multiply-adds of one forward pass on an image of `size`, norms and activations not counted."""
     model = copy.deepcopy(model).to("meta").eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model.answer(torch.empty(1, in_channels, *size, device="meta"))
+        model(torch.empty(1, model.backbone.in_channels, *size, device="meta"))
     return counter.get_total_flops() // 2

@@ -1,91 +1,112 @@
-"""An image file in, an answer in the image's own size out."""
+"""Prediction: an image in, a prediction in the image's own size out."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from pvtseg.data.io import read_image
+from pvtseg.data.collate import collate
+from pvtseg.data.io import read_image, to_rgb
 from pvtseg.errors import UserError
-from pvtseg.interfaces import Inference, Transform
-from pvtseg.layers.upsampled_argmax import upsampled_argmax
+from pvtseg.layers.outputs import to_numpy
+
+if TYPE_CHECKING:
+    from pvtseg.data.target_info import ClassInfo
+    from pvtseg.interfaces import Batch, EvalTransform, Inference, PostProcess, Visualizer
+    from pvtseg.model import Model
 
 ImageLike = str | os.PathLike[str] | Image.Image | np.ndarray
-Size = tuple[int, int]
-Answer = Callable[[Any, Size], Tensor]  # the model's answer (1, ...), the image's (height, width) -> what the user gets
 
 
 class Predictor:
-    """Prepares an image as the model's training did, asks, and brings the answer back to the image's size.
+    """Prepares an image as the model's training did, runs the model, and brings the prediction to the image's own size.
 
-    predictor(image) -> numpy array: labels (H, W) integer, depth (H, W) float32 in meters, or class probabilities (K,)
-    float32. image: a path, a PIL image, or an array (H, W, 3) uint8 RGB; the first two are turned upright as their EXIF tag says.
-    Raises UserError for any other image.
+    predictor(image) -> the prediction as numpy: a segmentation map (H, W) of integers, depth (H, W) float32 in meters, class
+    probabilities (K,) float32, `Instances`, `Segments`, or those by task name. image: a path, a PIL image, or an array
+    (H, W, 3) uint8 RGB; the first two are turned upright as their EXIF tag says. Raises UserError for any other image.
+
+    classes: the classes of the prediction, their names and colors; None where there are none.
     """
 
     def __init__(
         self,
-        model: nn.Module,
-        answer: Answer,
+        model: Model,
         *,
         inference: Inference,
-        transform: Transform,
-        normalize: Callable[[Tensor], Tensor],
+        postprocess: PostProcess,
+        transform: EvalTransform,
+        normalize: nn.Module,
+        visualizer: Visualizer,
+        classes: ClassInfo | None = None,
     ) -> None:
         self.model = model.eval()
-        self.answer = answer
         self.inference = inference
+        self.postprocess = postprocess
         self.transform = transform
         self.normalize = normalize
+        self.visualizer = visualizer
+        self.classes = classes
 
     def to(self, device: str | torch.device) -> Predictor:
         """Moves the model; images follow it."""
         self.model.to(device)
+        self.normalize.to(device)
         return self
 
-    @torch.inference_mode()
-    def __call__(self, image: ImageLike) -> np.ndarray:
+    def __call__(self, image: ImageLike) -> Any:
+        return next(self.stream([image]))
+
+    def stream(self, images: Iterable[ImageLike], *, batch_size: int = 8) -> Iterator[Any]:
+        """Predictions in the order of the images. Images of one size that follow each other are run together."""
+        if batch_size < 1:
+            raise UserError(f"batch_size is {batch_size}; use 1 or more.")
+        waiting: list[dict[str, Any]] = []
+        for image in images:
+            sample = self._sample(image)
+            if waiting and (len(waiting) == batch_size or sample["image"].shape != waiting[0]["image"].shape):
+                yield from self._predict(waiting)
+                waiting = []
+            waiting.append(sample)
+        if waiting:
+            yield from self._predict(waiting)
+
+    def draw(self, image: ImageLike, prediction: Any = None) -> Image.Image:
+        """The prediction over its image; predicted first where it is not given."""
         pixels = as_pixels(image)
-        prepared = self.transform(image=pixels)["image"]
-        batch = [self._batch(scale) for scale in prepared] if isinstance(prepared, list) else self._batch(prepared)
-        answer = self.inference(self.model, self.normalize(batch))
-        return self.answer(answer, pixels.shape[:2])[0].cpu().numpy()
+        return Image.fromarray(self.visualizer(self(pixels) if prediction is None else prediction, pixels))
 
-    def _batch(self, image: np.ndarray) -> Tensor:
-        """(H, W, 3) -> (1, 3, H, W), where the model is."""
-        return torch.from_numpy(np.ascontiguousarray(image)).to(next(self.model.parameters()).device).permute(2, 0, 1)[None]
+    @torch.inference_mode()
+    def _predict(self, samples: list[dict[str, Any]]) -> list[Any]:
+        batch = self._normalized(collate(samples))
+        return [to_numpy(each) for each in self.postprocess(self.inference(self.model, batch), batch["size"])]
 
+    def _sample(self, image: ImageLike) -> dict[str, Any]:
+        pixels = as_pixels(image)
+        name = os.fspath(image) if isinstance(image, str | os.PathLike) else "the image"
+        return {**self.transform(image=pixels), "size": pixels.shape[:2], "target": None, "name": name}
 
-def labels(answer: Tensor | list[Tensor], size: Size) -> Tensor:
-    """Logits (1, K, h, w), or several whose probabilities are averaged -> the class of each pixel (1, H, W) int64."""
-    return upsampled_argmax(answer, size)
+    def _normalized(self, batch: Batch) -> Batch:
+        views = [self.normalize(self._on_device(view)) for view in batch["views"]]
+        whole = len(views) == 1
+        image = views[0] if whole else self.normalize(self._on_device(batch["image"]))
+        return {**batch, "image": image, "views": views}
 
-
-def probabilities(answer: Tensor, size: Size) -> Tensor:  # noqa: ARG001 (one answer for the image, whatever its size)
-    """Logits (1, K) -> probabilities (1, K) float32."""
-    return answer.float().softmax(dim=-1)
-
-
-def meters(answer: Tensor, size: Size, *, interpolation: str = "bilinear") -> Tensor:
-    """Depth (1, 1, h, w) -> depth (1, H, W) float32 in meters. interpolation: "bilinear", or "bicubic" as GLPN's processor."""
-    return F.interpolate(answer.float(), size=size, mode=interpolation, align_corners=False)[:, 0]
+    def _on_device(self, image: Tensor) -> Tensor:
+        return image.to(next(self.model.parameters()).device)
 
 
 def as_pixels(image: ImageLike) -> np.ndarray:
-    """Any of the ways to give an image, as (H, W, 3) uint8 RGB. Raises UserError for what is none of them."""
+    """An image given in any way, as (H, W, 3) uint8 RGB. Raises UserError for anything that is not an image."""
     if isinstance(image, str | os.PathLike):
         return read_image(image)
     if isinstance(image, Image.Image):
-        if image.mode.startswith(("I", "F")):
-            raise UserError(f"the image is of mode {image.mode}; give its path, or convert it to 8 bits per channel.")
-        return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+        return to_rgb(image, "the image")
     if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3:
         return image
     seen = f"an array {image.shape} of {image.dtype}" if isinstance(image, np.ndarray) else f"of type {type(image).__name__}"

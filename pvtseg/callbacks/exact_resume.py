@@ -1,5 +1,7 @@
 """Carries the state of the random numbers through a checkpoint, so that a resumed run drops the same paths."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch
@@ -22,7 +24,7 @@ class ExactResume(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._pending = state_dict
 
-    def on_train_batch_start(self, trainer: Trainer, task: LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         if self._pending and trainer.is_global_zero:
             torch.set_rng_state(self._pending["cpu"])
             torch.cuda.set_rng_state_all(self._pending["cuda"][: torch.cuda.device_count()])

@@ -1,5 +1,7 @@
 """Mixup (https://arxiv.org/abs/1710.09412) and CutMix (https://arxiv.org/abs/1905.04899) of whole batches, on the device."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -34,7 +36,7 @@ class MixImages(Callback):
         self.cutmix_prob = cutmix_prob if self.mixup and self.cutmix else float(self.mixup is None)
         self.seed = seed
 
-    def on_train_batch_start(self, trainer: Trainer, task: LightningModule, batch: Batch, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         key = [self.seed, trainer.global_rank, trainer.current_epoch, batch_idx]
         with torch.random.fork_rng(devices=[]):  # torchvision draws on the CPU, from torch's own generator
             torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))

@@ -1,6 +1,9 @@
 """The live progress bar, and a line for each validation."""
 
+from __future__ import annotations
+
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from lightning import LightningModule, Trainer
@@ -10,15 +13,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class RunProgress(ProgressBar):
-    """One bar over all steps with loss, learning rate and time left; above it, what each validation found.
+    """One bar over all steps with loss, learning rate and time left; above it, the score of each validation.
 
     The bar moves on a terminal only; the lines are printed everywhere. `refresh_seconds` bounds how often the loss is
-    fetched from the device. An evaluation shows a bar over its batches.
+    fetched from the device. An evaluation shows a bar over its batches. monitor: the metric of the score, and its mode,
+    "max" or "min".
     """
 
-    def __init__(self, *, monitor: str, refresh_seconds: float = 0.5):
+    def __init__(self, *, monitor: Mapping[str, str], refresh_seconds: float = 0.5) -> None:
         super().__init__()
-        self.monitor = monitor
+        self.metric = monitor["metric"]
+        self.sign = 1 if monitor["mode"] == "max" else -1
         self.refresh_seconds = refresh_seconds
         self.console = Console(highlight=False)
         self._bar = Progress(
@@ -33,16 +38,16 @@ class RunProgress(ProgressBar):
         )
         self._enabled = True
         self._shown_at = 0.0
-        self._best = float("-inf")
+        self._best: float | None = None
 
     def disable(self) -> None:
         """Lightning asks for silence on every process but the first."""
         self._enabled = False
 
-    def on_train_start(self, trainer: Trainer, task: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._open("training", trainer.estimated_stepping_batches)
 
-    def on_train_batch_end(self, trainer: Trainer, task: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         now = time.monotonic()
         if not self._bar.tasks or now - self._shown_at < self.refresh_seconds:
             return
@@ -51,14 +56,14 @@ class RunProgress(ProgressBar):
         lr = max(group["lr"] for group in trainer.optimizers[0].param_groups)
         self._bar.update(self._steps, completed=trainer.global_step, state=f"loss {loss:.3f}  lr {lr:.1e}")
 
-    def on_validation_start(self, trainer: Trainer, task: LightningModule) -> None:
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit":
             self._open("evaluating", sum(trainer.num_val_batches))
 
     def on_validation_batch_end(
         self,
         trainer: Trainer,
-        task: LightningModule,
+        pl_module: LightningModule,
         outputs: Any,
         batch: Any,
         batch_idx: int,
@@ -71,19 +76,20 @@ class RunProgress(ProgressBar):
         else:
             self._bar.update(self._steps, completed=batch_idx + 1)
 
-    def on_validation_end(self, trainer: Trainer, task: LightningModule) -> None:
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit":
             self._close()
         elif self._enabled and not trainer.sanity_checking:
-            score = task.results[self.monitor]
-            mark = "  best so far" if score > self._best else ""
-            self._best = max(self._best, score)
-            self.console.print(f"step {trainer.global_step:>6,}  val {self.monitor} {score:.4f}{mark}")
+            score = pl_module.results[self.metric]
+            is_best = self._best is None or self.sign * score > self.sign * self._best
+            self._best = score if is_best else self._best
+            mark = "  best so far" if is_best else ""
+            self.console.print(f"step {trainer.global_step:>6,}  val {self.metric} {score:.4f}{mark}")
 
-    def on_train_end(self, trainer: Trainer, task: LightningModule) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._close()
 
-    def on_exception(self, trainer: Trainer, task: LightningModule, exception: BaseException) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         self._close()
 
     def _open(self, what: str, total: float) -> None:

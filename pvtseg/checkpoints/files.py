@@ -29,6 +29,11 @@ def write_tensors(path: Path, state: State, metadata: dict[str, str]) -> None:
     partial.replace(path)
 
 
+def pack(config: dict[str, Any]) -> dict[str, Any]:
+    """What a .ckpt holds under CONFIG_KEY."""
+    return config
+
+
 def is_ours(weights: Weights) -> bool:
     """Whether the configuration is in the file."""
     return CONFIG_KEY in weights.extras

@@ -3,12 +3,14 @@
 (https://arxiv.org/abs/1612.01105, section 3.3)
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from torch import Tensor, nn
 
 from pvtseg.errors import UserError
-from pvtseg.interfaces import Features
+from pvtseg.interfaces import Features, Size
 
 
 class FCNHead(nn.Module):
@@ -27,5 +29,5 @@ class FCNHead(nn.Module):
         self.dropout = nn.Dropout2d(dropout)
         self.classify = nn.Conv2d(channels, num_classes, 1)
 
-    def forward(self, features: Features) -> Tensor:
+    def forward(self, features: Features, image_size: list[Size] | None = None) -> Tensor:  # noqa: ARG002
         return self.classify(self.dropout(self.convolve(features[self.stage - 1])))

@@ -1,11 +1,13 @@
 """The decoder of Global-Local Path Networks (https://arxiv.org/abs/2201.07436, sections 3.2 and 3.3)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from pvtseg.interfaces import Features
+from pvtseg.interfaces import Features, Size
 from pvtseg.layers.resize import resize
 from pvtseg.layers.row_chunks import in_row_bands
 
@@ -54,7 +56,7 @@ class GLPNHead(nn.Module):
             nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(), nn.Conv2d(channels, 1, 3, padding=1)
         )
 
-    def forward(self, features: Features) -> Tensor:
+    def forward(self, features: Features, image_size: list[Size] | None = None) -> Tensor:  # noqa: ARG002
         *finer, decoded = (project(maps) for project, maps in zip(self.project, features, strict=True))
         for skip, fuse in zip(reversed(finer), reversed(self.fuse), strict=True):
             decoded = fuse(skip, resize(decoded, skip.shape[-2:]))

@@ -1,10 +1,12 @@
 """The linear classifier on the mean of the last map (PVT v2, https://arxiv.org/abs/2106.13797, section 4.1)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from pvtseg.interfaces import Features
+from pvtseg.interfaces import Features, Size
 
 
 class LinearHead(nn.Module):
@@ -16,5 +18,5 @@ class LinearHead(nn.Module):
         nn.init.trunc_normal_(self.classify.weight, std=0.02)
         nn.init.zeros_(self.classify.bias)
 
-    def forward(self, features: Features) -> Tensor:
+    def forward(self, features: Features, image_size: list[Size] | None = None) -> Tensor:  # noqa: ARG002
         return self.classify(features[-1].mean(dim=(2, 3)))

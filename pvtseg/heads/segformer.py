@@ -1,12 +1,14 @@
 """The all-MLP decoder of SegFormer (https://arxiv.org/abs/2105.15203, section 3.2)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pvtseg.interfaces import Features
+from pvtseg.interfaces import Features, Size
 from pvtseg.layers.upsampled_sum import add_upsampled, from_upsampled_sum
 
 
@@ -44,7 +46,7 @@ class SegFormerHead(nn.Module):
         self.dropout = nn.Dropout2d(dropout)
         self.classify = nn.Conv2d(channels, num_classes, 1)
 
-    def forward(self, features: Features) -> Tensor:
+    def forward(self, features: Features, image_size: list[Size] | None = None) -> Tensor:  # noqa: ARG002
         return self._learn(features) if self.training else self._infer(features)
 
     def _learn(self, features: Features) -> Tensor:

@@ -2,12 +2,14 @@
 (https://arxiv.org/abs/2106.13797, section 4.3).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pvtseg.interfaces import Features
+from pvtseg.interfaces import Features, Size
 from pvtseg.layers.resize import resize
 
 
@@ -69,7 +71,7 @@ class SemanticFPNHead(nn.Module):
         nn.init.normal_(self.classify.weight, std=0.01)
         nn.init.zeros_(self.classify.bias)
 
-    def forward(self, features: Features) -> Tensor:
+    def forward(self, features: Features, image_size: list[Size] | None = None) -> Tensor:  # noqa: ARG002
         size = features[0].shape[-2:]
         fused = sum(resize(path(maps), size) for path, maps in zip(self.paths, self.pyramid(features), strict=True))
         return self.classify(self.dropout(fused))

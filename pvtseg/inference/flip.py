@@ -1,49 +1,83 @@
-"""The image and its flipped image, averaged: what depth estimation calls test-time augmentation (BTS,
-https://arxiv.org/abs/1907.10326; AdaBins, https://arxiv.org/abs/2011.14141). GLPN's published numbers are without it.
+"""The mean over the image and its horizontal flip: the test-time augmentation of depth estimation.
+
+BTS (https://arxiv.org/abs/1907.10326) and AdaBins (https://arxiv.org/abs/2011.14141) report it. GLPN does not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 from torch.nn import functional as F
 
 from pvtseg.errors import UserError
-from pvtseg.interfaces import Inference, Model
+from pvtseg.layers.outputs import map_outputs
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from pvtseg.interfaces import Batch, Inference, Outputs
 
 
 class Flip:
-    """The mean of what `each` answers for the image and, mirrored back, for its flipped image. Answers as `each` does.
+    """The mean of the outputs for the image and, flipped back, for its horizontal flip.
 
-    clip: (least, greatest), meters; both answers are brought into this range before the mean, as AdaBins does. None leaves them.
-    align_corners: bring the mean to the image's size with the centers of the corner pixels on one another, as AdaBins does; the
-    answer is then of that size. Otherwise it goes up with the edges on one another, as everywhere else here.
-    Raises UserError for a range that is none.
+    each: the inference that runs on either image.
+    clip: (least, greatest) depth in meters; both outputs are clipped before the mean, as AdaBins does. None: no clipping.
+    align_corners: upsample the mean to the image's size with align_corners=True, as AdaBins does. False: keep the
+    head's resolution.
+    Raises UserError for a range whose ends are not in order, and for outputs that cannot be flipped.
     """
+
+    ratios = None
 
     def __init__(self, each: Inference, *, clip: Sequence[float] | None = None, align_corners: bool = False) -> None:
         if clip is not None and (len(clip) != 2 or clip[0] >= clip[1]):
-            raise UserError(f"inference.clip is {list(clip)}; wanted are the least and the greatest depth in meters, or null.")
+            raise UserError(
+                f"inference.clip is {list(clip)}; wanted are the least and the greatest depth in meters, such as "
+                "'inference.clip=[0.001,10]', or null."
+            )
+        if each.ratios is not None:
+            raise UserError("inference.each works at several scales; use inference=multi_scale_flip, which flips by itself.")
         self.each = each
         self.clip = clip
         self.align_corners = align_corners
 
     @property
     def protocol(self) -> str:
-        """The name of this way to ask, for whoever compares numbers."""
         clipped = "" if self.clip is None else ", each clipped to {:g} .. {:g}".format(*self.clip)
         upsampled = ", upsampled with align_corners" if self.align_corners else ""
         return f"{self.each.protocol}, averaged with its flipped image{clipped}{upsampled}"
 
-    def __call__(self, model: Model, image: Tensor) -> Tensor:
-        answers = self.each(model, image), mirrored(self.each(model, image.flip(-1)))
+    def __call__(self, model: nn.Module, batch: Batch) -> list[Outputs]:
+        (outputs,) = self.each(model, batch)
+        (of_flipped,) = self.each(model, with_image(batch, batch["image"].flip(-1)))
+        return [map_outputs(lambda one, other: self._mean(one, other, batch), outputs, flipped(of_flipped))]
+
+    def _mean(self, one: Tensor, other: Tensor, batch: Batch) -> Tensor:
         if self.clip is not None:
-            answers = [answer.clamp(*self.clip) for answer in answers]
-        mean = sum(answers) / 2
-        return F.interpolate(mean, size=image.shape[-2:], mode="bilinear", align_corners=True) if self.align_corners else mean
+            one, other = one.clamp(*self.clip), other.clamp(*self.clip)
+        mean = (one + other) / 2
+        if self.align_corners:
+            return F.interpolate(mean, size=batch["image"].shape[-2:], mode="bilinear", align_corners=True)
+        return mean
 
 
-def mirrored(answer: Tensor) -> Tensor:
-    """Maps (B, K, H, W), mirrored. One answer for the whole image, (B, K), has no sides."""
-    return answer.flip(-1) if answer.ndim == 4 else answer
+def with_image(batch: Batch, image: Tensor) -> Batch:
+    """The batch with another image, without padding, in place of its own."""
+    size = (image.shape[-2], image.shape[-1])
+    return {**batch, "image": image, "image_size": [size] * len(image), "views": [image]}
+
+
+def flipped(outputs: Outputs) -> Outputs:
+    """The outputs with all maps (B, K, H, W) flipped; class logits (B, K) have no sides."""
+    return map_outputs(_flipped, outputs)
+
+
+def _flipped(output: Tensor) -> Tensor:
+    if output.ndim == 2:
+        return output
+    if output.ndim == 4:
+        return output.flip(-1)
+    raise UserError(f"outputs of shape {tuple(output.shape)} cannot be flipped back; use inference=whole.")

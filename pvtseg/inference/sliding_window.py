@@ -1,41 +1,48 @@
 """The image in overlapping windows, for images larger than the model was trained on.
 
-The windows lie where mmsegmentation's `slide` mode puts them (https://github.com/open-mmlab/mmsegmentation, encoder_decoder.py):
-one every `stride` pixels, the last one moved back inside the image.
+The windows lie where mmsegmentation's `slide` mode puts them (https://github.com/open-mmlab/mmsegmentation,
+encoder_decoder.py): one every `stride` pixels, the last one moved back inside the image.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from pvtseg.errors import UserError
-from pvtseg.inference.blending import Blend, profile
-from pvtseg.interfaces import Model
+from pvtseg.inference.blending import Blend, importance_map
 from pvtseg.layers.resize import resize
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from pvtseg.interfaces import Batch, Outputs, Size
 
 
 class SlidingWindow:
-    """Asks the model window by window and averages where windows overlap.
+    """The weighted mean of the outputs of overlapping windows.
 
-    Image (B, C, H, W) -> the head's answer at the head's own resolution, (B, K, H / 4, W / 4) for segmentation. Upsampling is
-    linear, so that averaging before it is averaging after it, at a sixteenth of the memory; only at the windows' edges do the
-    two differ: there the number of windows changes within a cell of 4 pixels, and each window's own upsampling ends.
+    Image (B, C, H, W) -> outputs (B, K, H / grid, W / grid).
 
-    grid: pixels along a cell of the averages. Windows begin on it, so that the answers of all fall on one grid. 4 is the stride
-    of the finest map; 1 averages at every pixel, to the digit what mmsegmentation does, and takes sixteen times the memory.
-
-    window, stride: one side or (height, width), pixels; an image that is smaller than a window is one window, and the answer
-    that of the whole image. batch_size: how many windows go through the model at once. blend: "even" counts all pixels of a
-    window alike, as the published numbers do; "hann" and "gaussian" trust its middle more, which hides the seams.
-    accumulate_on: a device for the averages, "cpu" for images whose class scores do not fit the GPU; null keeps the image's.
-    Raises UserError for a stride that leaves gaps, and for a model that answers for the image as a whole.
+    window, stride: one side or (height, width), in pixels. A window is cut to the image where the image is smaller; one
+    window gives the outputs of the whole image.
+    grid: pixels between the points at which outputs are averaged. 4 is the stride of SegFormer's logits and needs 1/16 of
+    the memory. Because upsampling is linear it equals mmsegmentation's result except within 4 pixels of a window border.
+    1 averages at every pixel and is exact. Along a side whose windows do not begin on the grid, the grid is as much finer
+    as they need: 2, or 1.
+    batch_size: windows in one forward pass.
+    blend: "uniform" weights all pixels of a window alike, as published numbers do; "hann" and "gaussian" weight the middle
+    of a window more, which hides the seams.
+    accumulate_on: the device of the averages: "cpu" for images whose logits do not fit the GPU, None for the image's.
+    Raises UserError for a stride that leaves gaps, and for a model whose outputs are not maps.
     """
+
+    ratios = None
 
     def __init__(
         self,
@@ -43,22 +50,20 @@ class SlidingWindow:
         *,
         stride: int | Sequence[int],
         batch_size: int = 4,
-        blend: Literal["even", "hann", "gaussian"] = "even",
+        blend: Literal["uniform", "hann", "gaussian"] = "uniform",
         accumulate_on: str | None = None,
-        grid: Literal[1, 4] = 4,
+        grid: Literal[1, 2, 4] = 4,
     ) -> None:
-        if grid not in (1, 4):
-            raise UserError(f"inference.grid is {grid}; use 4, the stride of the finest map, or 1 for every pixel.")
+        if grid not in (1, 2, 4):
+            raise UserError(f"inference.grid is {grid}; use 4, the stride of SegFormer's logits, 2, or 1 for every pixel.")
         self.window = _sides(window, "window")
         self.stride = _sides(stride, "stride")
         for side, step in zip(self.window, self.stride, strict=True):
-            if side % grid:
-                raise UserError(f"a window of {side} does not lie on the grid; use a multiple of {grid}.")
             if step > side:
                 raise UserError(f"stride {step} leaves gaps between windows of {side}; use a stride of at most {side}.")
         if batch_size < 1:
             raise UserError(f"inference.batch_size is {batch_size}; use 1 or more.")
-        self.profile = profile(blend)
+        self.weights = importance_map(blend)
         self.blend = blend
         self.batch_size = batch_size
         self.accumulate_on = accumulate_on
@@ -66,44 +71,51 @@ class SlidingWindow:
 
     @property
     def protocol(self) -> str:
-        """The name of this way to ask, for whoever compares numbers."""
         window, stride = (" x ".join(map(str, sides)) for sides in (self.window, self.stride))
-        weights = "" if self.blend == "even" else f" with {self.blend} weights"
-        places = "at every pixel" if self.grid == 1 else f"every {self.grid} pixels"
-        return f"sliding window {window}, stride {stride}, averaged{weights} {places}"
+        weights = "" if self.blend == "uniform" else f" with {self.blend} weights"
+        points = "at every pixel" if self.grid == 1 else f"every {self.grid} pixels"
+        return f"sliding window {window}, stride {stride}, averaged{weights} {points}"
 
-    def __call__(self, model: Model, image: Tensor) -> Tensor:
-        height, width = image.shape[-2:]
-        image = F.pad(image, (0, -width % self.grid, 0, -height % self.grid))  # at most as the encoder's first convolution
-        size = tuple(image.shape[-2:])
-        window = tuple(map(min, self.window, size))
-        cells = tuple(side // self.grid for side in window)
-        places = list(itertools.product(*map(starts, size, window, self.stride, (self.grid, self.grid))))
-        blended = Blend(size, window, self.profile, self.accumulate_on or image.device)
-        for i in range(0, len(places), self.batch_size):
-            some = places[i : i + self.batch_size]
-            crops = torch.cat([image[..., top : top + window[0], left : left + window[1]] for top, left in some])
-            answers = _on_grid(model.answer(crops), cells)
-            for place, answer in zip(some, answers.split(len(image)), strict=True):
-                blended.add(place, answer)
-        return blended.mean()
+    def __call__(self, model: nn.Module, batch: Batch) -> list[Outputs]:
+        image = batch["image"]
+        size = (image.shape[-2], image.shape[-1])
+        window = (min(self.window[0], size[0]), min(self.window[1], size[1]))
+        rows, columns = (starts(*sides) for sides in zip(size, window, self.stride, strict=True))
+        if len(rows) == len(columns) == 1:
+            return [_maps(model(image))]
+        points = tuple(side // math.gcd(self.grid, side, *begin) for side, begin in zip(window, (rows, columns), strict=True))
+        blend = Blend(size, window, self.weights, self.accumulate_on or image.device)
+        for offsets in _batched(list(itertools.product(rows, columns)), self.batch_size):
+            crops = torch.cat([image[..., top : top + window[0], left : left + window[1]] for top, left in offsets])
+            for offset, output in zip(offsets, _maps(model(crops)).split(len(image)), strict=True):
+                blend.add(offset, _at_least(output, points))
+        return [blend.mean()]
 
 
-def starts(length: int, window: int, stride: int, grid: int = 4) -> list[int]:
-    """Where the windows along one side begin. length, window: multiples of grid, window <= length; stride <= window."""
+def starts(length: int, window: int, stride: int) -> list[int]:
+    """The first pixel of each window along one side; window <= length, stride <= window."""
     last = length - window
-    return [min(start, last) // grid * grid for start in range(0, last + stride, stride)]
+    return [min(start, last) for start in range(0, last + stride, stride)]
 
 
-def _on_grid(answers: Tensor, least: tuple[int, int]) -> Tensor:
-    """Answers at least as fine as the grid; coarser ones are upsampled."""
-    if answers.ndim != 4:
-        raise UserError("the model answers for the image as a whole, not for its pixels; use inference=whole.")
-    return answers if answers.shape[-2] >= least[0] else resize(answers, least)
+def _batched(offsets: list[Size], size: int) -> list[list[Size]]:
+    return [offsets[first : first + size] for first in range(0, len(offsets), size)]
 
 
-def _sides(value: int | Sequence[int], option: str) -> tuple[int, int]:
+def _maps(outputs: Outputs) -> Tensor:
+    if not isinstance(outputs, Tensor) or outputs.ndim != 4:
+        seen = f"of shape {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else f"a {type(outputs).__name__}"
+        raise UserError(f"sliding windows average maps (B, K, h, w), and the model's outputs are {seen}; use inference=whole.")
+    return outputs
+
+
+def _at_least(output: Tensor, points: Size) -> Tensor:
+    """The output, upsampled where it is coarser than the points at which windows are averaged."""
+    return resize(output, (max(output.shape[-2], points[0]), max(output.shape[-1], points[1])))
+
+
+def _sides(value: int | Sequence[int], option: str) -> Size:
     sides = (value, value) if isinstance(value, int) else tuple(value)
     if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
         raise UserError(f"inference.{option} is {value}; wanted are one or two sides in pixels, such as [512, 512].")
-    return sides
+    return sides[0], sides[1]

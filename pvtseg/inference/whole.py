@@ -1,24 +1,36 @@
 """The whole image in one forward pass."""
 
-from torch import Tensor
+from __future__ import annotations
 
-from pvtseg.interfaces import Model
+from typing import TYPE_CHECKING
+
+from pvtseg.layers.outputs import map_outputs
+from pvtseg.layers.resize import resize
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from pvtseg.interfaces import Batch, Outputs
 
 
 class Whole:
-    """Asks the model once. Image (B, 3, H, W) -> the head's answer at its own resolution.
+    """Runs the model once on the whole image; the outputs stay at the head's own resolution.
 
-    full_size: bring the answer to the image's size here, before it goes on to the size that is wanted, as mmsegmentation does;
-    the two steps differ from one in a pixel of a thousand, and hold all class scores at the size of the model's image.
+    full_size: upsample the outputs to the image's size first, as mmsegmentation does, before they are upsampled to the
+    wanted size. The two steps change about one label in a thousand and hold all logits at the image's size.
     """
+
+    ratios = None
 
     def __init__(self, *, full_size: bool = False) -> None:
         self.full_size = full_size
 
     @property
     def protocol(self) -> str:
-        """The name of this way to ask, for whoever compares numbers."""
-        return "whole image, scores upsampled to it first" if self.full_size else "whole image"
+        return "whole image, logits upsampled to it first" if self.full_size else "whole image"
 
-    def __call__(self, model: Model, image: Tensor) -> Tensor:
-        return model(image) if self.full_size else model.answer(image)
+    def __call__(self, model: nn.Module, batch: Batch) -> list[Outputs]:
+        outputs = model(batch["image"], batch["image_size"])
+        if self.full_size:
+            outputs = map_outputs(lambda maps: resize(maps, batch["image"].shape[-2:]), outputs)
+        return [outputs]

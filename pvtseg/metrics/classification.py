@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,17 +13,16 @@ from pvtseg.errors import UserError
 
 
 class ClassificationMetrics(Metric):
-    """The share of images whose class is the likeliest (`top1`), or among the five likeliest (`top5`).
+    """The fraction of images whose class has the highest score (`top1`), or one of the five highest (`top5`).
 
-    update takes logits or probabilities (B, num_classes) and class indices (B,). With fewer than five classes `top5`
-    looks at all of them. An image whose target is no class, such as -1, does not count. compute gives ratios in 0..1,
-    float64; nan where no image counted.
+    update takes scores (num_classes,) and a class index for each image. With fewer than five classes `top5` looks at all of
+    them. An image whose target is no class, such as -1, does not count. compute gives ratios in 0..1, float64; nan where no
+    image counted.
     """
 
     full_state_update = False
     higher_is_better = True
-    monitor: ClassVar[str] = "top1"
-    mode: ClassVar[str] = "max"
+    per_class: Mapping[str, str] = {}
 
     hits: Tensor
     num_images: Tensor
@@ -34,20 +34,23 @@ class ClassificationMetrics(Metric):
         self.add_state("num_images", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     @property
-    def protocol(self) -> dict[str, str | int]:
-        """How the numbers came about, for whoever compares them."""
+    def protocol(self) -> dict[str, Any]:
+        """How the numbers came about."""
         return {
-            "top1": "share of images whose class has the highest score",
-            "top5": f"share of images whose class is among the {min(5, self.num_classes)} highest scores",
+            "top1": "fraction of images whose class has the highest score",
+            "top5": f"fraction of images whose class is among the {min(5, self.num_classes)} highest scores",
         }
 
-    def update(self, prediction: Tensor, target: Tensor) -> None:
-        if prediction.shape != (len(target), self.num_classes):
+    def update(self, predictions: list[Tensor], targets: list[Tensor]) -> None:
+        wrong = next((scores for scores in predictions if scores.shape != (self.num_classes,)), None)
+        if wrong is not None or len(predictions) != len(targets):
             raise UserError(
-                f"a prediction of shape {tuple(prediction.shape)} for {len(target)} images and {self.num_classes} "
-                f"classes; give logits or probabilities ({len(target)}, {self.num_classes})."
+                f"{len(predictions)} predictions of shape {tuple(predictions[0].shape if wrong is None else wrong.shape)} for "
+                f"{len(targets)} targets and {self.num_classes} classes; give scores ({self.num_classes},) for each image."
             )
-        likeliest = prediction.topk(min(5, self.num_classes), dim=1).indices
+        device = self.hits.device
+        target = torch.stack([torch.as_tensor(each, device=device) for each in targets])
+        likeliest = torch.stack([scores.to(device) for scores in predictions]).topk(min(5, self.num_classes), dim=1).indices
         hit = likeliest == target[:, None]
         self.hits += torch.stack([hit[:, 0].sum(), hit.sum()])
         self.num_images += ((target >= 0) & (target < self.num_classes)).sum()

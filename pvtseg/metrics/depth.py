@@ -4,9 +4,9 @@ AdaBins and GLPN do (https://github.com/cleinc/bts/blob/master/pytorch/bts_eval.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -20,15 +20,15 @@ def nyu_crop(height: int, width: int) -> tuple[slice, slice]:
     """Inside the frame of the projected Kinect depth: 426 x 560 of 480 x 640."""
     if (height, width) != (480, 640):
         raise UserError(
-            f"a depth map of {height} x {width}, where crop='nyu' is defined for 480 x 640; "
-            f"evaluate at that size, or with crop=null."
+            f"a depth map of {height} x {width}, and metrics.crop=nyu is defined for 480 x 640; "
+            "evaluate at that size, or with metrics.crop=null."
         )
     return slice(45, 471), slice(41, 601)
 
 
 def kitti_crop(height: int, width: int, *, rows: list[float], columns: list[float]) -> tuple[slice, slice]:
-    """Rows and columns from start to stop, given as shares of the height and the width."""
-    return slice(*(int(share * height) for share in rows)), slice(*(int(share * width) for share in columns))
+    """Rows and columns from start to stop, given as fractions of the height and the width."""
+    return slice(*(int(fraction * height) for fraction in rows)), slice(*(int(fraction * width) for fraction in columns))
 
 
 # Garg (https://arxiv.org/abs/1603.04992) and Eigen, with the digits that the evaluation codes hand on to each other
@@ -42,19 +42,18 @@ CROPS: dict[str, Callable[[int, int], tuple[slice, slice]]] = {
 class DepthMetrics(Metric):
     """The mean over images of each image's delta1..3, abs_rel, sq_rel, rmse, rmse_log, log10 and silog.
 
-    update takes prediction and target (B, 1, H, W) or (B, H, W), meters, at the target's own size. A pixel counts where
+    update takes two depth maps (H, W) in meters for each image, the prediction at the target's own size. A pixel counts where
     min_depth < target < max_depth and inside the crop; an image without such a pixel is left out. compute gives
     float64: ratios in 0..1 for the deltas, meters for rmse and sq_rel; nan where no image counted.
 
-    crop: "nyu", "garg", "eigen", or None. clamp: bring predictions into [min_depth, max_depth] first, as BTS and
-    AdaBins do. Either way a prediction that is infinite counts as max_depth, and one that is nan as min_depth.
-    median_alignment: report besides, as `aligned/delta1` and so on, how good each prediction would be if it were multiplied so
-    that its median is the target's. That tells about shape without scale, and compares with nothing metric.
+    crop: "nyu", "garg", "eigen", or None. clamp: clip predictions to [min_depth, max_depth] first, as BTS and
+    AdaBins do. Either way an infinite prediction counts as max_depth, and nan as min_depth.
+    median_alignment: also report `aligned/*`: metrics after median scaling of each prediction. They measure relative
+    depth only and must not be compared with metric-depth results.
     """
 
     full_state_update = False
-    monitor: ClassVar[str] = "delta1"
-    mode: ClassVar[str] = "max"
+    per_class: Mapping[str, str] = {}
     names: ClassVar[tuple[str, ...]] = (
         "delta1", "delta2", "delta3", "abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog",
     )  # fmt: skip
@@ -73,7 +72,7 @@ class DepthMetrics(Metric):
     ) -> None:
         super().__init__()
         if crop is not None and crop not in CROPS:
-            raise UserError(f"crop={crop!r} is not known; use {', '.join(CROPS)} or null.")
+            raise UserError(f"metrics.crop is {crop!r}; use {', '.join(CROPS)} or null.")
         if not 0 < min_depth < max_depth:
             raise UserError(f"min_depth={min_depth}, max_depth={max_depth}; use 0 < min_depth < max_depth, in meters.")
         self.min_depth = min_depth
@@ -87,8 +86,8 @@ class DepthMetrics(Metric):
         self.add_state("num_images", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     @property
-    def protocol(self) -> dict[str, str | float | bool | None]:
-        """How the numbers came about, for whoever compares them."""
+    def protocol(self) -> dict[str, Any]:
+        """How the numbers came about."""
         return {
             "average": "mean over images of each image's value; images without a valid pixel are left out",
             "valid": "min_depth < target < max_depth, inside the crop",
@@ -99,13 +98,17 @@ class DepthMetrics(Metric):
             "clamp": self.clamp,
         } | ({"aligned/": "each prediction times median target / median prediction"} if self.median_alignment else {})
 
-    def update(self, prediction: Tensor, target: Tensor) -> None:
-        if prediction.shape != target.shape:
+    def update(self, predictions: list[Tensor], targets: list[Tensor]) -> None:
+        for prediction, target in zip(predictions, targets, strict=True):
+            self._add(prediction.to(self.sums.device), target.to(self.sums.device))
+
+    def _add(self, prediction: Tensor, target: Tensor) -> None:
+        if prediction.shape != target.shape or target.ndim != 2:
             raise UserError(
                 f"a prediction of shape {tuple(prediction.shape)} for a target of {tuple(target.shape)}; "
-                f"give meters (B, 1, H, W) at the target's size."
+                f"give meters (H, W) at the target's size."
             )
-        prediction, target = (self._pixels(depth) for depth in (prediction, target))  # (B, pixels)
+        prediction, target = (self._pixels(depth[None]) for depth in (prediction, target))  # (1, pixels)
         prediction = prediction.nan_to_num(nan=self.min_depth, posinf=self.max_depth, neginf=self.min_depth)
         valid = (target > self.min_depth) & (target < self.max_depth)  # in float32, in which 0.001 m is min_depth
         judged = [prediction]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,18 +18,16 @@ from pvtseg.errors import UserError
 class SegmentationMetrics(Metric):
     """mIoU, mAcc, aAcc and the IoU of each class, from one confusion matrix over the data set.
 
-    update takes labels, prediction and target (B, H, W) of any integer type, at the target's own size. Pixels whose
-    target is `ignore_index`, or no class at all, do not count. compute gives ratios in 0..1, float64: `mIoU`, `mAcc`,
-    `aAcc` and `IoU/<name>`. A class that neither targets nor predictions contain has an IoU of nan and is left out of
-    the mean; one that is predicted but in no target has an IoU of 0 and is in the mean.
+    update takes two segmentation maps (H, W) of any integer type for each image, the prediction at the target's own size.
+    Pixels whose target is `ignore_index`, or no class at all, do not count. compute gives ratios in 0..1, float64: `mIoU`,
+    `mAcc`, `aAcc` and `IoU/<name>`. A class that neither targets nor predictions contain has an IoU of nan and is left out
+    of the mean; one that is predicted but in no target has an IoU of 0 and is in the mean.
 
     names: of the classes, in order; their numbers where none are given.
     """
 
     full_state_update = False
     higher_is_better = True
-    monitor: ClassVar[str] = "mIoU"
-    mode: ClassVar[str] = "max"
 
     confusion: Tensor
 
@@ -47,20 +45,29 @@ class SegmentationMetrics(Metric):
         self.add_state("confusion", torch.zeros(num_classes, num_classes + 1, dtype=torch.int64), dist_reduce_fx="sum")
 
     @property
-    def protocol(self) -> dict[str, str | int | None]:
-        """How the numbers came about, for whoever compares them."""
+    def protocol(self) -> dict[str, Any]:
+        """How the numbers came about."""
         return {
             "mIoU": "mean over the classes that occur, one confusion matrix over the data set (mmseg's rule)",
             "mAcc": "mean over the classes that occur in the targets",
-            "aAcc": "share of the counted pixels that are right",
+            "aAcc": "fraction of the counted pixels that are right",
             "ignore_index": self.ignore_index,
         }
 
-    def update(self, prediction: Tensor, target: Tensor) -> None:
+    @property
+    def per_class(self) -> dict[str, str]:
+        """The key of each class's IoU -> the class name."""
+        return {f"IoU/{name}": name for name in self.names}
+
+    def update(self, predictions: list[Tensor], targets: list[Tensor]) -> None:
+        for prediction, target in zip(predictions, targets, strict=True):
+            self._count(prediction.to(self.confusion.device), target.to(self.confusion.device))
+
+    def _count(self, prediction: Tensor, target: Tensor) -> None:
         if prediction.shape != target.shape:
             raise UserError(
                 f"a prediction of shape {tuple(prediction.shape)} for a target of {tuple(target.shape)}; "
-                f"give labels (B, H, W) at the target's size."
+                f"give a segmentation map (H, W) at the target's size."
             )
         num_classes, num_columns = self.confusion.shape
         prediction, target = prediction.long(), target.long()
@@ -69,7 +76,7 @@ class SegmentationMetrics(Metric):
             counted &= target != self.ignore_index
         column = torch.where((prediction >= 0) & (prediction < num_classes), prediction, num_classes)
         cell = torch.where(counted, target * num_columns + column, 0)
-        # adds 0 for pixels that do not count: to pick them out, or to bincount, a GPU would have to wait
+        # adds 0 for pixels that do not count, because a GPU would have to wait for their selection, or for bincount
         self.confusion.view(-1).scatter_add_(0, cell.flatten(), counted.long().flatten())
 
     def compute(self) -> dict[str, Tensor]:

@@ -1,18 +1,23 @@
-"""Adam and AdamW with the groups that the recipes want: which parameters decay, a faster head, slower early layers."""
+"""Adam and AdamW with the parameter groups of the recipes: weight decay, a faster head, slower early layers."""
 
-import re
+from __future__ import annotations
+
 from collections import defaultdict
-from typing import Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor, nn, optim
 
 from pvtseg.errors import UserError
 
+if TYPE_CHECKING:
+    from pvtseg.model import Model
+
 NOTHING_TO_TRAIN = "nothing is left to train: every parameter is frozen; lower backbone.frozen_stages."
 
 
 def adamw(
-    model: nn.Module,
+    model: Model,
     *,
     lr: float,
     weight_decay: float = 0.01,
@@ -23,22 +28,24 @@ def adamw(
 ) -> optim.AdamW:
     """AdamW over the trainable parameters of a model that has `backbone` and `head`.
 
-    decay: what `weight_decay` pulls to zero. "no_norm_and_bias" spares vectors and scalars, which are norms and biases (PVT v2 on
-    ImageNet, timm); "all_but_norms" spares the backbone's norms only (SegFormer's code, whose rules look for "head" and then for
-    "norm" in a name, so that biases and the heads' norms decay); "all" spares nothing (PVT v2's Semantic FPN).
+    decay: which parameters decay.
+    "no_norm_and_bias": no weight decay on vectors and scalars, which are norms and biases (PVT v2 on ImageNet, timm).
+    "all_but_norms": no weight decay on the backbone's norms; biases and the head's norms do decay. This reproduces
+    SegFormer's `paramwise_cfg`.
+    "all": weight decay on everything (PVT v2's Semantic FPN).
 
-    Parameters outside of the backbone learn `head_lr_factor` times as fast. With `layer_decay` below 1, the i-th of L blocks
-    learns `layer_decay ** (L + 1 - i)` times as fast (BEiT, https://arxiv.org/abs/2106.08254, appendix); an embedding or norm
-    between two blocks learns as fast as the block before it.
+    head_lr_factor: the learning rate of all parameters outside of the backbone is `lr` times this.
+    layer_decay: the learning rate of layer i of L is `lr * layer_decay ** (L + 1 - i)` (BEiT,
+    https://arxiv.org/abs/2106.08254, appendix). Raises UserError for a backbone without `layer_ids`.
     """
-    layers = _layer_of_each_parameter(model.backbone)
-    last = max(layers.values()) + 1
+    layers = _layer_ids(model.backbone, layer_decay)
+    last = max(layers.values(), default=0) + 1
     groups = defaultdict(list)
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        room, _, rest = name.partition(".")
-        factor = layer_decay ** (last - layers[rest]) if room == "backbone" else head_lr_factor
+        module, _, rest = name.partition(".")
+        factor = layer_decay ** (last - layers.get(rest, last)) if module == "backbone" else head_lr_factor
         groups[factor, _decays(decay, name, parameter)].append(parameter)
     if not groups:
         raise UserError(NOTHING_TO_TRAIN)
@@ -48,16 +55,19 @@ def adamw(
             for (factor, decays), parameters in groups.items()
         ],
         lr=lr,
-        betas=tuple(betas),
+        betas=(betas[0], betas[1]),
     )
 
 
 def adam(model: nn.Module, *, lr: float, betas: tuple[float, float] = (0.9, 0.999)) -> optim.Adam:
-    """Adam over the trainable parameters, one rate for all and no decay (GLPN, https://arxiv.org/abs/2201.07436, section 4.1)."""
+    """Adam over the trainable parameters: one learning rate, no weight decay.
+
+    GLPN trains so (https://arxiv.org/abs/2201.07436, section 4.1).
+    """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not parameters:
         raise UserError(NOTHING_TO_TRAIN)
-    return optim.Adam(parameters, lr=lr, betas=tuple(betas))
+    return optim.Adam(parameters, lr=lr, betas=(betas[0], betas[1]))
 
 
 def _decays(rule: str, name: str, parameter: Tensor) -> bool:
@@ -71,13 +81,13 @@ def _decays(rule: str, name: str, parameter: Tensor) -> bool:
     raise UserError(f"optimizer.decay={rule!r} is not known; use no_norm_and_bias, all_but_norms or all.")
 
 
-def _layer_of_each_parameter(backbone: nn.Module) -> dict[str, int]:
-    """Parameter name -> the number of its block, counted from 1 through all stages, in the order of the forward pass."""
-    layer, seen, layers = 0, None, {}
-    for name, _ in backbone.named_parameters():
-        block = re.match(r"stages\.\d+\.blocks\.\d+\.", name)
-        if block and block.group() != seen:
-            seen = block.group()
-            layer += 1
-        layers[name] = layer
-    return layers
+def _layer_ids(backbone: nn.Module, layer_decay: float) -> Mapping[str, int]:
+    """The layer of each parameter of the backbone; empty where all layers learn alike."""
+    if layer_decay == 1:
+        return {}
+    if not hasattr(backbone, "layer_ids"):
+        raise UserError(
+            f"optimizer.layer_decay is {layer_decay}, and {type(backbone).__name__} has no layer_ids, which tell its layers; "
+            "use optimizer.layer_decay=1, or add them."
+        )
+    return backbone.layer_ids()

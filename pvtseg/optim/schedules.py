@@ -1,8 +1,10 @@
-"""Learning-rate curves, as functions of the step t in 0..T that multiply the optimizer's rates.
+"""Learning-rate schedules: functions of the step t in 0..T that multiply the optimizer's learning rates.
 
 `poly` and `cosine` are a linear warm-up, then a polynomial or a cosine down to a fraction of the peak. The others are the
-curves of one published recipe each.
+schedules of one published recipe each.
 """
+
+from __future__ import annotations
 
 import math
 from collections.abc import Callable
@@ -55,17 +57,17 @@ def poly_after_warmup(
 def one_cycle_poly(
     optimizer: Optimizer, total_steps: int, *, power: float = 0.9, start_ratio: float = 0.3, warmup_steps: int | None = None
 ) -> LambdaLR:
-    """Up from `start_ratio` and down again, each as (t / warmup_steps) ** power.
+    """One cycle: up from `start_ratio` and down again, each as (t / warmup_steps) ** power.
 
-    GLPN trains so (https://arxiv.org/abs/2201.07436, section 4.1).
-    warmup_steps: half of the training where it is None. GLPN's own runs rise for 12 of 25 epochs and so end below the floor.
+    GLPN trains so (https://arxiv.org/abs/2201.07436, section 4.1). warmup_steps: half of the training where it is None.
+    GLPN's own runs rise for 12 of 25 epochs, so they end below `start_ratio`.
     """
-    rise = total_steps / 2 if warmup_steps is None else warmup_steps
+    peak = total_steps / 2 if warmup_steps is None else warmup_steps
 
     def factor(step: int) -> float:
-        if step <= rise:
-            return start_ratio + (1 - start_ratio) * (step / rise) ** power
-        return 1 - (1 - start_ratio) * (step / rise - 1) ** power
+        if step <= peak:
+            return start_ratio + (1 - start_ratio) * (step / peak) ** power
+        return 1 - (1 - start_ratio) * (step / peak - 1) ** power
 
     return LambdaLR(optimizer, factor)
 
@@ -79,9 +81,9 @@ def cosine_by_epoch(
     warmup_ratio: float = 1e-3,
     final_ratio: float = 0.0,
 ) -> LambdaLR:
-    """One rate an epoch, as timm and PVT v2 train on ImageNet: a line from `warmup_ratio`, then half a cosine.
+    """One learning rate per epoch, as timm and PVT v2 train on ImageNet: a line from `warmup_ratio`, then half a cosine.
 
-    The cosine's clock starts with the training, so that the rate falls a little where the line meets it.
+    The cosine's clock starts with the training. The learning rate therefore falls a little where the line meets it.
     """
     if num_epochs < 1:
         raise UserError(f"schedule.num_epochs is {num_epochs}; use the number of epochs of the run, with trainer=epochs.")

@@ -1,19 +1,42 @@
-"""A class for the image."""
+"""Image classification: logits to class probabilities, and the class name as a picture."""
 
-from torch import Tensor
+from __future__ import annotations
 
-from pvtseg.interfaces import Batch
-from pvtseg.losses.terms import terms
-from pvtseg.tasks.base import Task
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw
+from torch import Tensor, nn
+
+from pvtseg.drawing import font
+
+if TYPE_CHECKING:
+    from pvtseg.interfaces import LegendEntry, Size
 
 
-class Classification(Task):
-    """Learns from class indices (B,), answers with logits (B, num_classes)."""
+class ClassificationPostProcess(nn.Module):
+    """Logits (B, K) -> class probabilities (K,) for each image, in float32 or more; several views are averaged."""
 
-    name = "classification"
+    def forward(self, outputs: list[Tensor], sizes: list[Size]) -> list[Tensor]:  # noqa: ARG002 (one class at any size)
+        views = [logits.double() if logits.dtype.itemsize > 4 else logits.float() for logits in outputs]
+        return list(sum(logits.softmax(dim=-1) for logits in views) / len(views))
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        return terms(self.loss, self.model.answer(batch["image"]), batch["target"])
 
-    def predict(self, batch: Batch) -> Tensor:
-        return self.inference(self.model, batch["image"])
+class ClassificationVisualizer:
+    """The name of a class, given as an index or as scores (K,), written onto the image."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+
+    def __call__(self, prediction: np.ndarray, image: np.ndarray) -> np.ndarray:
+        index = int(prediction) if np.ndim(prediction) == 0 else int(np.argmax(prediction))
+        picture = Image.fromarray(image)
+        draw = ImageDraw.Draw(picture)
+        name = self.names[index] if 0 <= index < len(self.names) else "ignored"
+        draw.rectangle(draw.textbbox((3, 3), name, font=font()), fill=(0, 0, 0))
+        draw.text((3, 3), name, fill=(255, 255, 255), font=font())
+        return np.asarray(picture)
+
+    def legend(self, predictions: Sequence[np.ndarray] | None = None) -> list[LegendEntry]:  # noqa: ARG002
+        return []

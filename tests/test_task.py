@@ -1,40 +1,42 @@
-"""What the tasks learn and answer, on tiny scenes."""
+"""Training and evaluation of each kind of target, on tiny scenes."""
 
 from functools import partial
 
 import lightning
 import pytest
 import torch
+from pvtseg.losses.classification import ClassificationCrossEntropy
 from torch.nn import functional as F
 
 import pvtseg
 from pvtseg.data.module import DataModule
 from pvtseg.data.normalize import Normalize
-from pvtseg.data.scenes import Scenes
+from pvtseg.data.scenes.dataset import Scenes
 from pvtseg.data.transforms.evaluation import Original
 from pvtseg.heads.glpn import GLPNHead
 from pvtseg.heads.linear import LinearHead
 from pvtseg.heads.segformer import SegFormerHead
 from pvtseg.inference.whole import Whole
 from pvtseg.losses.cross_entropy import CrossEntropy
-from pvtseg.losses.silog import SiLog
+from pvtseg.losses.silog import SiLogLoss
 from pvtseg.metrics.classification import ClassificationMetrics
 from pvtseg.metrics.depth import DepthMetrics
 from pvtseg.metrics.segmentation import SegmentationMetrics
-from pvtseg.model import DenseModel, ImageModel
+from pvtseg.model import Model
 from pvtseg.optim.groups import adamw
 from pvtseg.optim.schedules import poly
-from pvtseg.tasks import Classification, Depth, Segmentation
-from pvtseg.tasks.base import Task
+from pvtseg.task import Task
+from pvtseg.tasks.classification import ClassificationPostProcess
+from pvtseg.tasks.depth import DepthPostProcess
+from pvtseg.tasks.segmentation import SegmentationPostProcess
 
 PARTS = {
     "segmentation": (
-        Segmentation, DenseModel, partial(SegFormerHead, num_classes=13, channels=32),
-        CrossEntropy, partial(SegmentationMetrics, 13),
+        partial(SegFormerHead, num_classes=13, channels=32), CrossEntropy, SegmentationPostProcess, partial(SegmentationMetrics, 13),
     ),
-    "depth": (Depth, DenseModel, partial(GLPNHead, max_depth=10.0, channels=16), SiLog, DepthMetrics),
+    "depth": (partial(GLPNHead, max_depth=10.0, channels=16), SiLogLoss, DepthPostProcess, DepthMetrics),
     "classification": (
-        Classification, ImageModel, partial(LinearHead, num_classes=6), CrossEntropy, partial(ClassificationMetrics, 6),
+        partial(LinearHead, num_classes=6), ClassificationCrossEntropy, ClassificationPostProcess, partial(ClassificationMetrics, 6),
     ),
 }  # fmt: skip
 
@@ -47,11 +49,13 @@ class NoTransform:
 
 
 def task_of(name: str, **options) -> Task:
-    make_task, make_model, make_head, make_loss, make_metrics = PARTS[name]
+    make_head, make_loss, make_postprocess, make_metrics = PARTS[name]
     backbone = pvtseg.mit_b0()
-    return make_task(
-        make_model(backbone, make_head(backbone.channels)),
+    return Task(
+        Model(backbone, make_head(backbone.channels)),
+        name=name,
         loss=make_loss(),
+        postprocess=make_postprocess(),
         metrics=make_metrics(),
         inference=Whole(),
         optimizer=partial(adamw, lr=2e-3),
@@ -102,35 +106,40 @@ def batch_of(name: str) -> dict:
     return data.on_after_batch_transfer(next(iter(data.val_dataloader())), 0)
 
 
-def test_segmentation_answers_with_the_likeliest_class_of_each_pixel():
+def test_segmentation_predicts_the_class_with_the_largest_logit_of_each_pixel():
     task, batch = task_of("segmentation").eval(), batch_of("segmentation")
-    batch["size"] = (65, 97)  # whatever size is wanted
+    batch["size"] = [(65, 97), (33, 40)]  # at whatever size is wanted
     with torch.no_grad():
-        labels = task.predict(batch)
-        logits = F.interpolate(task.model.answer(batch["image"]), size=(65, 97), mode="bilinear", align_corners=False)
-    assert labels.shape == (2, 65, 97)
-    assert (labels == logits.argmax(dim=1)).float().mean() > 0.999  # ties may fall either way
+        predictions = task.predict(batch)
+        logits = task.model(batch["image"])
+    for index, (prediction, size) in enumerate(zip(predictions, batch["size"], strict=True)):
+        fine = F.interpolate(logits[index, None], size=size, mode="bilinear", align_corners=False)[0]
+        assert prediction.shape == size
+        assert (prediction == fine.argmax(dim=0)).float().mean() > 0.999  # ties may fall either way
 
 
-def test_depth_answers_in_meters_at_the_size_that_is_wanted():
+def test_depth_predicts_meters_at_the_size_that_is_wanted():
     task, batch = task_of("depth").eval(), batch_of("depth")
-    batch["size"] = (65, 97)
+    batch["size"] = [(65, 97)] * 2
     with torch.no_grad():
-        depth = task.predict(batch)
-    assert depth.shape == (2, 1, 65, 97)
-    assert 0 < depth.min() < depth.max() < 10
+        predictions = task.predict(batch)
+    assert [prediction.shape for prediction in predictions] == [(65, 97)] * 2
+    assert 0 < predictions[0].min() < predictions[0].max() < 10
 
 
-def test_classification_answers_with_logits():
+def test_classification_predicts_probabilities():
     task, batch = task_of("classification").eval(), batch_of("classification")
     with torch.no_grad():
-        assert task.predict(batch).shape == (2, 6)
+        predictions = task.predict(batch)
+    assert [prediction.shape for prediction in predictions] == [(6,)] * 2
+    assert float(predictions[0].sum()) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("name", PARTS)
 def test_losses_are_scalars_that_reach_every_parameter(name):
     task = task_of(name)
-    losses = task.losses(batch_of(name))
+    batch = batch_of(name)
+    losses = task.loss(task.model(batch["image"], batch["image_size"]), batch["target"])
     assert all(loss.shape == () and loss.isfinite() for loss in losses.values())
     sum(losses.values()).backward()
     assert [name for name, parameter in task.model.named_parameters() if parameter.grad is None] == []
@@ -155,23 +164,18 @@ def test_an_evaluation_leaves_plain_numbers_under_the_names_of_the_contract(name
     assert task.results == pytest.approx(first, nan_ok=True)  # the second evaluation does not add to the first
 
 
-def test_the_task_that_all_share_cannot_be_made():
-    with pytest.raises(TypeError, match="abstract"):
-        Task(None, loss=None, metrics=None, inference=None, optimizer=None, schedule=None)
-
-
 @pytest.mark.parametrize(("options", "steps"), [({"max_steps": 7}, 7), ({"max_epochs": 3}, 6)])
 def test_the_schedule_ends_with_the_training_whether_counted_in_steps_or_epochs(options, steps, tmp_path):
-    asked = []
+    lengths = []
 
     def schedule(optimizer, total_steps):
-        asked.append(total_steps)
+        lengths.append(total_steps)
         return poly(optimizer, total_steps)
 
     task = task_of("classification")
-    task._schedule = schedule
+    task.make_schedule = schedule
     trainer = trainer_of(tmp_path, limit_val_batches=0, **options)
     trainer.fit(task, data_of("classification", train=8))
-    assert asked == [steps]
+    assert lengths == [steps]
     assert trainer.global_step == steps
     assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0)
