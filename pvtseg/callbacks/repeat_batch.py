@@ -15,6 +15,6 @@ class RepeatBatch(Callback):
     def __init__(self) -> None:
         self._first: dict[str, Any] = {}
 
-    def on_train_batch_start(self, trainer: Trainer, task: LightningModule, batch: Batch, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         self._first = self._first or dict(batch)
         batch.update(self._first)

@@ -14,7 +14,7 @@ class ValidateAtEnd(Callback):
     it is asked to stop, so the last batch asks.
     """
 
-    def on_train_batch_end(self, trainer: Trainer, task: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         is_last_step = 0 < trainer.max_steps <= trainer.global_step
         is_last_epoch = trainer.max_epochs is not None and trainer.current_epoch + 1 == trainer.max_epochs
         if is_last_step or (is_last_epoch and trainer.is_last_batch):

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor, nn
+from torch import Tensor
 
-from pvtseg.build import build_model, resolve
+from pvtseg.build import build_model, complete
 from pvtseg.cli import benchmark_report as report
 from pvtseg.cli.evaluate import trusting
 from pvtseg.cli.from_checkpoint import overridden
@@ -23,8 +23,12 @@ from pvtseg.cli.quiet import quieten
 from pvtseg.cli.report import part_name
 from pvtseg.data.transforms.sizes import as_size
 from pvtseg.errors import UserError
+from pvtseg.interfaces import Batch
+from pvtseg.layers.resize import resize
 from pvtseg.load import as_predictor, load_model
-from pvtseg.model import count_multiply_adds
+from pvtseg.model import Model, count_multiply_adds
+
+Predict = Callable[[Tensor], list[Any]]
 
 OPTIONS = ("size", "batch_size", "device", "dtype", "compile", "threads", "seconds")
 DTYPES = ("float32", "bfloat16", "float16")
@@ -39,10 +43,10 @@ def benchmark(config: DictConfig) -> dict[str, Any]:
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     model = _model(config)
-    nodes = {name: model.config[name]["_target_"].rpartition(".")[2] for name in ("task", "backbone", "head")}
-    in_channels = model.config["backbone"]["in_channels"]
     content = {
-        **nodes,
+        "task": model.config["task"]["name"],
+        "backbone": part_name(model.config["backbone"]),
+        "head": part_name(model.config["head"]),
         "checkpoint": config.checkpoint,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "device": device_name(device),
@@ -50,48 +54,61 @@ def benchmark(config: DictConfig) -> dict[str, Any]:
         "compile": config.compile,
         "torch": torch.__version__,
     }
-    work = {size: count_multiply_adds(model, in_channels, size) for size in sizes}
+    work = {size: count_multiply_adds(model, size) for size in sizes}
     report.header(content)
-    answer = _answering(model.to(device, dtype), compiled=config.compile)
+    predict = _predicting(model.to(device, dtype), compiled=config.compile)
     with torch.inference_mode():
         content["measurements"] = []
         for size, batch_size in product(sizes, batch_sizes):
-            image = torch.randn(batch_size, in_channels, *size, device=device, dtype=dtype)
+            image = torch.randn(batch_size, model.backbone.in_channels, *size, device=device, dtype=dtype)
             image = image.contiguous(memory_format=torch.channels_last)  # as the data module hands it over
-            found = _measure(answer, image, config.seconds)
+            found = _measure(predict, image, config.seconds)
             content["measurements"].append({"size": list(size), "multiply_adds": work[size], **found})
     report.measurements(content["measurements"])
-    folder = Path(config.paths.run)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "benchmark.json").write_text(json.dumps(content, indent=2) + "\n")
-    report.console.print(f"wrote {folder / 'benchmark.json'}")
+    file = write_json(Path(config.paths.run) / "benchmark.json", content)
+    report.console.print(f"wrote {file}")
     return content
 
 
-def _model(config: DictConfig) -> nn.Module:
-    """The checkpoint's model, asked as the command line says; without a checkpoint a new one."""
+def _model(config: DictConfig) -> Model:
+    """The checkpoint's model with the inference that the command line names; without a checkpoint a new one."""
     if config.checkpoint is None:
-        return build_model(resolve(OmegaConf.masked_copy(config, [key for key in config if key not in OPTIONS]))).eval()
-    model = load_model(str(config.checkpoint))
-    inference = overridden(model.config, config_name="benchmark").inference
+        return build_model(complete(OmegaConf.masked_copy(config, [key for key in config if key not in OPTIONS]))).eval()
+    model = load_model(str(config.checkpoint), **trusting(config))
+    inference = overridden(model.config, config, HydraConfig.get().overrides.task).inference
     model.config = {**model.config, "inference": OmegaConf.to_container(inference, resolve=True)}
     return model
 
 
-def _answering(model: nn.Module, *, compiled: bool) -> Any:
-    """A function of the image: what a user gets, labels or meters at the image's size, or class probabilities."""
+def _predicting(model: Model, *, compiled: bool) -> Predict:
+    """A function from normalized images to predictions at their size, which are what a user gets."""
     predictor = as_predictor(model)
     if compiled:
         model.compile()
-    return lambda image: predictor.answer(predictor.inference(model, image), image.shape[-2:])
+
+    def predict(image: Tensor) -> list[Any]:
+        height, width = image.shape[-2:]
+        sizes = [(height, width)] * len(image)
+        views = [_resized(image, ratio) for ratio in predictor.inference.ratios or (1.0,)]
+        batch = Batch(image=image, image_size=sizes, views=views, target=None, size=sizes, name=[])
+        return predictor.postprocess(predictor.inference(model, batch), sizes)
+
+    return predict
 
 
-def _measure(answer: Any, image: torch.Tensor, seconds: float) -> dict[str, Any]:
+def _resized(image: Tensor, ratio: float) -> Tensor:
+    if ratio == 1.0:
+        return image
+    height, width = image.shape[-2:]
+    return resize(image, (round(height * ratio), round(width * ratio)))
+
+
+def _measure(predict: Predict, image: Tensor, seconds: float) -> dict[str, Any]:
     """Time and memory of one batch."""
-    answer(image[..., :SMALL, :SMALL])
-    peak = peak_memory(lambda: answer(image), image.device)
-    answer(image)
-    timing = time_in_turn({"answer": lambda: answer(image)}, image.device, seconds=seconds)["answer"]
+    predict(image[..., :SMALL, :SMALL])
+    peak = peak_memory(lambda: predict(image), image.device)
+    predict(image)
+    timing = time_in_turn({"predict": lambda: predict(image)}, image.device, seconds=seconds)["predict"]
     return {
         "batch_size": len(image),
         "seconds": timing.median,

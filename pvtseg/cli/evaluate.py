@@ -10,22 +10,20 @@ import lightning
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from pvtseg.build import build_data, build_task, build_trainer, resolve
+from pvtseg.build import build_data, build_task, build_trainer, complete
 from pvtseg.cli import report
 from pvtseg.cli.from_checkpoint import overridden
 from pvtseg.cli.json_file import write_json
 from pvtseg.cli.program import command
 from pvtseg.cli.quiet import quieten
 from pvtseg.cli.run_folder import RunFolder
-from pvtseg.cli.today import monitor, per_class
 from pvtseg.errors import UserError
 from pvtseg.load import load_model
 
 
 def evaluate(config: DictConfig) -> float | None:
     """The main score of the checkpoint that the command line names."""
-    content = measure(config, HydraConfig.get().overrides.task)
-    return content["metrics"].get(monitor(config)[0])
+    return measure(config, HydraConfig.get().overrides.task)["metrics"].get(config.monitor.metric)
 
 
 def measure(config: DictConfig, arguments: Sequence[str]) -> dict[str, Any]:
@@ -42,7 +40,7 @@ def measure(config: DictConfig, arguments: Sequence[str]) -> dict[str, Any]:
     folder = RunFolder(Path(config.paths.run))
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = build_data(config)
-    config = resolve(config)
+    config = complete(config, data.labels)
     check_same_classes(stored["data"], config["data"])
     task = build_task(config, model)
     if config["compile"]:
@@ -56,7 +54,7 @@ def measure(config: DictConfig, arguments: Sequence[str]) -> dict[str, Any]:
     content = report.content_of_metrics(config, task, data, checkpoint)
     if trainer.is_global_zero:
         write_json(folder.metrics, content)
-        report.results(content, per_class(task.metrics, task.results), monitor(config)[0])
+        report.results(content, task.metrics.per_class, config["monitor"]["metric"])
         report.written([folder.metrics, folder.predictions])
     return content
 

@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from pvtseg.cli.today import PART_KEYS, task_name
+from pvtseg.build import PART_KEYS
 from pvtseg.cli.explain import did_you_mean, dotted
 from pvtseg.errors import UserError
 from pvtseg.paths import config_dir
@@ -45,7 +45,7 @@ def _its_task(given: Mapping[str, str], arguments: Sequence[str]) -> list[str]:
     from pvtseg.checkpoints.checkpoint import read_checkpoint  # waits for torch, and nobody needs it without a checkpoint
 
     source, trust = (_first(given, key) for key in ("checkpoint", "trust"))
-    name = task_name(read_checkpoint(str(source), **({"trust": trust} if trust else {})).config)
+    name = read_checkpoint(str(source), **({"trust": trust} if trust else {})).config.get("task", {}).get("name")
     folders = [config_dir(), *_own_config_dirs(arguments)]
     return [f"task={name}"] if any((folder / "task" / f"{name}.yaml").is_file() for folder in folders) else []
 
@@ -107,7 +107,7 @@ def _is_choice(override: Override) -> bool:
 
 def _check_bound(override: Override, stored: Mapping[str, Any]) -> None:
     top = _top(override)
-    is_the_same_task = top == "task" and _is_choice(override) and override.value() == task_name(stored)
+    is_the_same_task = top == "task" and _is_choice(override) and override.value() == stored.get("task", {}).get("name")
     if top in BOUND and not is_the_same_task:
         raise UserError(
             f"{override.key_or_group} belongs to the checkpoint and cannot be changed here; leave it out, "

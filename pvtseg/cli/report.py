@@ -14,10 +14,9 @@ from rich.table import Table
 from torch import nn
 
 from pvtseg.build import Config
-from pvtseg.cli.today import per_class
 from pvtseg.data.module import DataModule
 from pvtseg.model import count_multiply_adds
-from pvtseg.tasks.base import Task
+from pvtseg.task import Task
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -25,7 +24,7 @@ console = Console(highlight=False, soft_wrap=True)
 def training_header(config: Config, data: DataModule, task: Task, trainer: Trainer, folder: Path, weights: str) -> None:
     """Prints what will be trained, from what, on what, how and where to."""
     height, width = data.train_item(0)["image"].shape[:2]  # which also tells early when the data cannot be read
-    work = count_multiply_adds(task.model, task.model.backbone.in_channels, (height, width))
+    work = count_multiply_adds(task.model, (height, width))
     effective = data.batch_size * trainer.world_size * trainer.accumulate_grad_batches
     steps = trainer.max_steps if trainer.max_steps > 0 else trainer.max_epochs * (len(data.train) // effective)
     _print_lines(
@@ -90,7 +89,7 @@ def measured(task: Task) -> dict[str, float]:
 
 def content_of_metrics(config: Config, task: Task, data: DataModule, checkpoint: str) -> dict[str, Any]:
     """The content of metrics.json: plain numbers, and under protocol what they depend on, absent classes included."""
-    classes = per_class(task.metrics, task.results)
+    classes = task.metrics.per_class
     protocol = {
         **task.metrics.protocol,
         "image": _with_options(config["data"]["eval_transform"]),

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 
 from pvtseg.cli.app import Failure
-from pvtseg.cli.today import monitor
 
 
 class Finished(NamedTuple):
@@ -31,7 +30,7 @@ class BestOfSweep(Callback):
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         if job_return.status is JobStatus.COMPLETED and isinstance(job_return.return_value, float | Failure | None):
-            self._monitor = monitor(config)
+            self._monitor = config.monitor.metric, config.monitor.mode
             folder = str(job_return.hydra_cfg.hydra.runtime.output_dir)
             self._runs.append(Finished(tuple(job_return.overrides or ()), folder, job_return.return_value))
 

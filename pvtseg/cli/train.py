@@ -11,9 +11,9 @@ from lightning import Trainer
 from omegaconf import DictConfig
 from torch import nn
 
-from pvtseg.build import Config, build_data, build_model, build_task, build_trainer, resolve
-from pvtseg.callbacks.carry_config import CarryConfig
+from pvtseg.build import Config, build_data, build_model, build_task, build_trainer, complete
 from pvtseg.callbacks.exact_resume import ExactResume
+from pvtseg.callbacks.save_config import SaveConfig
 from pvtseg.callbacks.validate_at_end import ValidateAtEnd
 from pvtseg.checkpoints.files import write_model
 from pvtseg.checkpoints.io import read_weights
@@ -23,14 +23,13 @@ from pvtseg.cli.json_file import write_json
 from pvtseg.cli.program import command, override
 from pvtseg.cli.quiet import quieten
 from pvtseg.cli.run_folder import RunFolder
-from pvtseg.cli.today import monitor, per_class
 from pvtseg.errors import UserError
 from pvtseg.load import load_initial, load_pretrained
 
 
 def train(config: DictConfig) -> float | None:
     """The best validation score of a training, which a sweep compares; None without validation."""
-    return fit(config).metrics.get(monitor(config)[0])
+    return fit(config).metrics.get(config.monitor.metric)
 
 
 def fit(config: DictConfig) -> Run:
@@ -42,13 +41,13 @@ def fit(config: DictConfig) -> Run:
     folder = RunFolder(Path(config.paths.run), resume=config.resume)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = build_data(config)
-    config = resolve(config)
+    config = complete(config, data.labels)
     model = build_model(config)
     weights = start(model, config)
     task = build_task(config, model)
     if config["compile"]:
         task.compile()
-    trainer = build_trainer(config, CarryConfig(model.config), ExactResume(), ValidateAtEnd())
+    trainer = build_trainer(config, SaveConfig(model.config), ExactResume(), ValidateAtEnd())
     _check_sweep(trainer)
     if trainer.is_global_zero:
         folder.write_config(config)
@@ -63,7 +62,7 @@ def fit(config: DictConfig) -> Run:
         if task.results:
             content = report.content_of_metrics(config, task, data, str(best))
             write_json(folder.metrics, content)
-            report.results(content, per_class(task.metrics, task.results), monitor(config)[0])
+            report.results(content, task.metrics.per_class, config["monitor"]["metric"])
         report.written([folder.best, folder.last, folder.model, folder.metrics, folder.predictions])
         report.console.print(f"\nevaluate it with\n  {command('eval', override('checkpoint', best))}")
     return Run(folder.path, best, report.measured(task))
