@@ -110,8 +110,7 @@ def _check_bound(override: Override, stored: Mapping[str, Any]) -> None:
     is_the_same_task = top == "task" and _is_choice(override) and override.value() == stored.get("task", {}).get("name")
     if top in BOUND and not is_the_same_task:
         raise UserError(
-            f"{override.key_or_group} belongs to the checkpoint and cannot be changed here; leave it out, "
-            "or train another model."
+            f"{override.key_or_group} belongs to the checkpoint and cannot be changed here; leave it out, or train another model."
         )
 
 
@@ -144,7 +143,9 @@ def _put(config: DictConfig, override: Override, value: Any) -> None:
     old = OmegaConf.select(config, key, default=ABSENT)
     if old is ABSENT and not (override.is_add() and not override.is_force_add()):
         close = did_you_mean(key, list(dotted(OmegaConf.to_container(config), "")))
-        raise UserError(f"the checkpoint's configuration has no key '{key}'; {close}leave it out, or name other data by data=....")
+        raise UserError(
+            f"the checkpoint's configuration has no key '{key}'; {close}leave it out, or name other data by data=...."
+        )
     OmegaConf.update(config, key, value, force_add=True)
     if key == "data.root":
         for part in ("train", "val", "labels"):
