@@ -230,7 +230,7 @@ def in_transformers_names(state: dict, table: list[tuple[str, str]]) -> dict:
     renamed = {}
     for name, tensor in state.items():
         key, value = name.replace("key_value", "key"), name.replace("key_value", "value")
-        parts = zip((key, value), tensor.chunk(2)) if "key_value" in name else [(name, tensor)]
+        parts = zip((key, value), tensor.chunk(2), strict=True) if "key_value" in name else [(name, tensor)]
         for part, piece in parts:
             for pattern, replacement in table:
                 part = re.sub(pattern, replacement, part)
@@ -267,12 +267,8 @@ PVT_V2_OPTIONS = {
 @pytest.mark.parametrize(("ours", "theirs"), PVT_V2_OPTIONS.values(), ids=PVT_V2_OPTIONS)
 def test_features_equal_those_of_transformers_pvt_v2_with_the_same_options(ours, theirs, size, tmp_path):
     transformers = pytest.importorskip("transformers")
-    backbone = PyramidVisionTransformer(
-        **OURS, mlp_ratios=(4, 4, 2, 2), **{"num_heads": (1, 2, 3, 8), "embed_eps": 1e-6} | ours
-    )
-    config = transformers.PvtV2Config(
-        **SIZES, mlp_ratios=[4, 4, 2, 2], **{"num_attention_heads": [1, 2, 3, 8]} | theirs
-    )
+    backbone = PyramidVisionTransformer(**OURS, mlp_ratios=(4, 4, 2, 2), **{"num_heads": (1, 2, 3, 8), "embed_eps": 1e-6} | ours)
+    config = transformers.PvtV2Config(**SIZES, mlp_ratios=[4, 4, 2, 2], **{"num_attention_heads": [1, 2, 3, 8]} | theirs)
     assert_same_features_in_transformers(backbone, transformers.PvtV2Model, config, TO_PVT_V2, image_of(*size), tmp_path)
 
 
@@ -398,7 +394,9 @@ def test_layers_are_counted_by_block_in_the_order_of_the_forward_pass():
 def test_every_variant_is_recognized_by_its_sizes(name):
     backbone = on_meta(name)
     depths = [len(stage.blocks) for stage in backbone.stages]
-    ratios = [stage.blocks[0].mlp.expand.out_features // width for stage, width in zip(backbone.stages, backbone.channels)]
+    ratios = [
+        stage.blocks[0].mlp.expand.out_features // width for stage, width in zip(backbone.stages, backbone.channels, strict=True)
+    ]
     assert variant_of(list(backbone.channels), depths, ratios, linear=backbone.linear) == name
 
 

@@ -17,7 +17,12 @@ def test_means_are_those_of_adaptive_average_pooling(size):
 
 
 def test_a_matrix_is_built_once_for_each_size_type_and_device():
-    kinds = [(9, 7, torch.float32, "cpu"), (9, 7, torch.bfloat16, "cpu"), (9, 7, torch.float32, "meta"), (8, 7, torch.float32, "cpu")]
+    kinds = [
+        (9, 7, torch.float32, "cpu"),
+        (9, 7, torch.bfloat16, "cpu"),
+        (9, 7, torch.float32, "meta"),
+        (8, 7, torch.float32, "cpu"),
+    ]
     matrices = [averaging_matrix(*sizes, torch.device(device)) for *sizes, device in kinds]
     assert [(matrix.dtype, matrix.device.type) for matrix in matrices] == [(kind[2], kind[3]) for kind in kinds]
     assert averaging_matrix(9, 7, torch.float32, torch.device("cpu")) is matrices[0]

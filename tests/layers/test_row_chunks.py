@@ -99,9 +99,7 @@ def test_under_autocast_the_function_is_called_once(monkeypatch):
 @pytest.mark.parametrize(("coarse_size", "size"), SIZES)
 @pytest.mark.parametrize("num_channels", [1, 3])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_the_upsampled_chunks_together_are_the_interpolated_map(
-    monkeypatch, coarse_size, size, num_channels, dtype, chunk_bytes
-):
+def test_the_upsampled_chunks_together_are_the_interpolated_map(monkeypatch, coarse_size, size, num_channels, dtype, chunk_bytes):
     monkeypatch.setattr(row_chunks, "CPU_UPSAMPLED_BYTES", chunk_bytes)
     maps = torch.randn(1, num_channels, *coarse_size, dtype=dtype)
     coarse = channels_last(maps[0])

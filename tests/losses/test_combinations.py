@@ -24,7 +24,9 @@ class TwoTerms(nn.Module):
 
 
 def test_a_weighted_sum_names_and_weighs_each_of_its_terms():
-    found = WeightedSum({"cross_entropy": CrossEntropy(), "dice": DiceLoss()}, {"cross_entropy": 1.0, "dice": 0.5})(LOGITS, LABELS)
+    found = WeightedSum({"cross_entropy": CrossEntropy(), "dice": DiceLoss()}, {"cross_entropy": 1.0, "dice": 0.5})(
+        LOGITS, LABELS
+    )
     assert list(found) == ["cross_entropy", "dice"]
     torch.testing.assert_close(found["cross_entropy"], CrossEntropy()(LOGITS, LABELS)["cross_entropy"])
     torch.testing.assert_close(found["dice"], 0.5 * DiceLoss()(LOGITS, LABELS)["dice"])
