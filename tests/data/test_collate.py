@@ -81,7 +81,8 @@ def test_objects_stay_a_list():
 def test_mappings_are_joined_key_by_key():
     boxes = [instances(1), instances(2)]
     items = [
-        item({"depth": np.full((8, 10), float(number), np.float32), "label": number, "objects": boxes[number]}) for number in (0, 1)
+        item({"depth": np.full((8, 10), float(number), np.float32), "label": number, "objects": boxes[number]})
+        for number in (0, 1)
     ]
     target = collate(items)["target"]
     assert target["depth"].shape == (2, 8, 10)

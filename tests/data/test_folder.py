@@ -1,6 +1,5 @@
 import logging
 import shlex
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +12,6 @@ from pvtseg.data.folder.segmentation import LabelValues
 from pvtseg.data.target_info import ClassInfo, DepthRange
 from pvtseg.errors import UserError
 from pvtseg.paths import config_dir
-
-REAL_DATA = Path(__file__).parents[2] / "../shared/data"
-needs_real_data = pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"{REAL_DATA} is not here")
 
 TWO = ClassInfo(["ground", "sky"])
 INDOORS = DepthRange(0.1, 10)
@@ -189,7 +185,9 @@ def test_a_missing_root_is_named(tmp_path):
 
 def test_a_missing_folder_is_named_with_what_is_there(tmp_path):
     write_pairs(tmp_path, ["a"], mask_of(0), targets="annotations/train")
-    with pytest.raises(UserError, match=r"data\.train\.masks=masks/train is not there.*holds annotations, images: set data\.train\.masks to"):
+    with pytest.raises(
+        UserError, match=r"data\.train\.masks=masks/train is not there.*holds annotations, images: set data\.train\.masks to"
+    ):
         SegmentationFolder(tmp_path, labels=TWO)
 
 
@@ -254,7 +252,9 @@ def test_splits_share_the_images_and_stay_when_images_are_added(tmp_path):
 
 def test_an_empty_split_is_refused(tmp_path):
     write_pairs(tmp_path, ["a"], mask_of(0))
-    with pytest.raises(UserError, match=r"data\.train\.split=val with data\.train\.val_fraction=1e-09 holds none of the 1 images"):
+    with pytest.raises(
+        UserError, match=r"data\.train\.split=val with data\.train\.val_fraction=1e-09 holds none of the 1 images"
+    ):
         SegmentationFolder(tmp_path, labels=TWO, split="val", val_fraction=1e-9)
     with pytest.raises(UserError, match=r"data\.train\.split is 'test'; use all, train or val"):
         SegmentationFolder(tmp_path, labels=TWO, split="test")
@@ -334,13 +334,13 @@ def test_images_without_class_folders_are_refused(tmp_path):
         ClassFolder.discover(tmp_path)
 
 
-@needs_real_data
-def test_camvid_is_read_whole():
+@pytest.mark.needs_shared
+def test_camvid_is_read_whole(shared):
     labels = ClassInfo(CAMVID)
     label_map = {**{index: index for index in range(11)}, 11: "ignore"}
     train, val = (
         SegmentationFolder(
-            REAL_DATA / "camvid",
+            shared / "camvid",
             labels=labels,
             images=f"images/{split}",
             masks=f"masks/{split}",
@@ -350,24 +350,24 @@ def test_camvid_is_read_whole():
     )
     assert (len(train), len(val)) == (367, 101)
     sample = train[0]
-    raw = np.array(Image.open(REAL_DATA / f"camvid/masks/train/{sample['name']}.png"))
+    raw = np.array(Image.open(shared / f"camvid/masks/train/{sample['name']}.png"))
     np.testing.assert_array_equal(sample["target"], np.where(raw == 11, 255, raw))
-    np.testing.assert_array_equal(sample["image"], np.array(Image.open(REAL_DATA / f"camvid/images/train/{sample['name']}.jpg")))
+    np.testing.assert_array_equal(sample["image"], np.array(Image.open(shared / f"camvid/images/train/{sample['name']}.jpg")))
 
 
-@needs_real_data
-def test_camvid_without_its_label_map_is_refused_for_its_void():
-    data = SegmentationFolder(REAL_DATA / "camvid", labels=ClassInfo(num_classes=11))
+@pytest.mark.needs_shared
+def test_camvid_without_its_label_map_is_refused_for_its_void(shared):
+    data = SegmentationFolder(shared / "camvid", labels=ClassInfo(num_classes=11))
     with pytest.raises(UserError, match=r"holds 11 \(\d+ pixels\); known are 0\.\.10, 255"):
         data[0]
 
 
-@needs_real_data
-def test_indoor_rgbd_is_read_in_meters():
-    data = DepthFolder(REAL_DATA / "indoor_rgbd", range=INDOORS)
+@pytest.mark.needs_shared
+def test_indoor_rgbd_is_read_in_meters(shared):
+    data = DepthFolder(shared / "indoor_rgbd", range=INDOORS)
     assert len(data) == 80
     sample = data[0]
-    raw = np.array(Image.open(REAL_DATA / f"indoor_rgbd/depth/train/{sample['name']}.png")).astype(float)
+    raw = np.array(Image.open(shared / f"indoor_rgbd/depth/train/{sample['name']}.png")).astype(float)
     expected = np.where((raw >= 100) & (raw <= 10000), raw / 1000, 0)
     np.testing.assert_allclose(sample["target"], expected, rtol=1e-6)
     assert (sample["target"] > 0).mean() > 0.5

@@ -1,7 +1,6 @@
 """ADE20K, NYU depth and ImageNet, in the layouts in which they are distributed."""
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,8 +30,6 @@ from pvtseg.errors import UserError
 from pvtseg.metrics.segmentation import SegmentationMetrics
 from pvtseg.paths import cache_file
 
-REAL_DATA = Path(__file__).parents[2] / "../shared/data"
-needs_ade20k = pytest.mark.skipif(not (REAL_DATA / "ADEChallengeData2016").is_dir(), reason=f"{REAL_DATA} is not here")
 INDOORS = DepthRange(0.001, 10)
 
 
@@ -76,22 +73,22 @@ def test_ade20k_is_shown_at_every_ratio_of_the_inference(tmp_path):
     assert batch["size"] == [(48, 64)]
 
 
-@needs_ade20k
-def test_the_names_are_those_of_the_benchmark():
+@pytest.mark.needs_shared
+def test_the_names_are_those_of_the_benchmark(shared):
     names = composed("data=ade20k").data.labels.names
-    lines = (REAL_DATA / "ADEChallengeData2016/objectInfo150.txt").read_text().splitlines()[1:]
+    lines = (shared / "ADEChallengeData2016/objectInfo150.txt").read_text().splitlines()[1:]
     synonyms = [{name.strip() for name in line.split("\t")[-1].split(",")} for line in lines]
     assert [name in known for name, known in zip(names, synonyms, strict=True)] == [True] * 150
 
 
-@needs_ade20k
-def test_the_published_predictions_score_what_the_benchmark_publishes():
-    data = data_of("data=ade20k", f"data.root={REAL_DATA}/ADEChallengeData2016", "data.batch_size=1")
+@pytest.mark.needs_shared
+def test_the_published_predictions_score_what_the_benchmark_publishes(shared):
+    data = data_of("data=ade20k", f"data.root={shared}/ADEChallengeData2016", "data.batch_size=1")
     metrics = SegmentationMetrics(150)
     values = LabelValues(data.labels, reduce_zero_label=True)
     for index in range(len(data.val)):
         sample = data.val[index]
-        file = REAL_DATA / "ade20k_predictions" / f"{sample['name']}.png"
+        file = shared / "ade20k_predictions" / f"{sample['name']}.png"
         prediction = values.to_classes(read_mask(file), str(file))
         metrics.update(*(torch.from_numpy(labels.astype(np.int64))[None] for labels in (prediction, sample["target"])))
     scores = metrics.compute()

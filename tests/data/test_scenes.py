@@ -47,7 +47,9 @@ def test_shapes_and_types_are_as_promised(scenes):
     assert (scene.boxes.dtype, scene.box_labels.dtype) == (np.float32, np.int64)
 
 
-@pytest.mark.parametrize(("target", "kind"), [("segmentation", "segmentation_map"), ("depth", "depth"), ("classification", "label")])
+@pytest.mark.parametrize(
+    ("target", "kind"), [("segmentation", "segmentation_map"), ("depth", "depth"), ("classification", "label")]
+)
 def test_the_target_is_that_of_the_option(target, kind):
     data = Scenes("val", target=target, length=20, size=SMALL)
     sample, scene = data[13], data.scene(13)
