@@ -8,7 +8,12 @@ import pytest
 import pvtseg
 
 ROOT = Path(pvtseg.__file__).parent
-FILES = [*sorted((ROOT / "data").rglob("*.py")), ROOT / "losses/class_weights.py", ROOT / "cli/verify.py", ROOT / "cli/download.py"]
+FILES = [
+    *sorted((ROOT / "data").rglob("*.py")),
+    ROOT / "losses/class_weights.py",
+    ROOT / "cli/verify.py",
+    ROOT / "cli/download.py",
+]
 
 
 def messages(file):

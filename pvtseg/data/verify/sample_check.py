@@ -83,9 +83,7 @@ def check_dataset(
 class _Checks(Dataset):
     """The checks of a data set's items, for a data loader."""
 
-    def __init__(
-        self, samples: CheckedDataset, split: str, labels: ClassInfo | None, depth: DepthRange | None
-    ) -> None:
+    def __init__(self, samples: CheckedDataset, split: str, labels: ClassInfo | None, depth: DepthRange | None) -> None:
         self.arguments = samples, split, labels, depth
 
     def __getitem__(self, index: int) -> SampleCheck:
@@ -149,9 +147,7 @@ def _check_classes(check: SampleCheck, split: str, target: np.ndarray | int, lab
         check.palette = _palette_of(check.target)
 
 
-def _check_depth(
-    check: SampleCheck, split: str, depth: np.ndarray, samples: CheckedDataset, depth_range: DepthRange
-) -> None:
+def _check_depth(check: SampleCheck, split: str, depth: np.ndarray, samples: CheckedDataset, depth_range: DepthRange) -> None:
     valid = depth[depth > 0]
     check.depth = DepthStatistics(
         nearest=float(valid.min(initial=np.inf)),

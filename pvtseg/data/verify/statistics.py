@@ -17,9 +17,10 @@ from pvtseg.data.verify.sample_check import SampleCheck
 class SplitStatistics:
     """Sums over the checks of a split.
 
-    count: the images of the data set, which may be more than were checked.
-    sound: the indices of checked items without errors. class_pixels: per class. class_images: how many images show the class. class_reach:
-    all labeled pixels of those images. names: digest of an image -> its name.
+    count: the images of the data set, which may be more than were checked. sound: the
+    indices of checked items without errors. class_pixels: per class. class_images: how
+    many images show the class. class_reach: all labeled pixels of those images.
+    names: digest of an image -> its name.
     palettes: palette, or None for plain numbers -> one of the masks, and how many.
     """
 
