@@ -1,4 +1,4 @@
-"""torch.compile takes every model whole, at any size, and changes no answer.
+"""torch.compile takes every model whole, at any size, and changes no output.
 
 The backend is dynamo's own, "eager", which needs no compiler on the machine: what could break is the reading of our code.
 """
@@ -14,27 +14,29 @@ from pvtseg.heads.linear import LinearHead
 from pvtseg.heads.segformer import SegFormerHead
 from pvtseg.heads.semantic_fpn import SemanticFPNHead
 from pvtseg.losses.cross_entropy import CrossEntropy
-from pvtseg.model import DenseModel, ImageModel, SupervisedModel
+from pvtseg.model import Heads, Model
 
 CHANNELS = (8, 16, 20, 32)
 
 
 def segformer(backbone):
-    return DenseModel(backbone, SegFormerHead(CHANNELS, 5, channels=16, dropout=0.0))
+    return Model(backbone, SegFormerHead(CHANNELS, 5, channels=16, dropout=0.0))
 
 
 def supervised(backbone):
-    return SupervisedModel(
-        backbone, SemanticFPNHead(CHANNELS, 5, pyramid_channels=8, channels=8, dropout=0.0), FCNHead(CHANNELS, 5, dropout=0.0)
-    )
+    heads = {
+        "segmentation": SemanticFPNHead(CHANNELS, 5, pyramid_channels=8, channels=8, dropout=0.0),
+        "auxiliary": FCNHead(CHANNELS, 5, dropout=0.0),
+    }
+    return Model(backbone, Heads(heads, training_only=["auxiliary"]))
 
 
 def depth(backbone):
-    return DenseModel(backbone, GLPNHead(CHANNELS, max_depth=10.0, channels=8))
+    return Model(backbone, GLPNHead(CHANNELS, max_depth=10.0, channels=8))
 
 
 def classification(backbone):
-    return ImageModel(backbone, LinearHead(CHANNELS, 5))
+    return Model(backbone, LinearHead(CHANNELS, 5))
 
 
 MODELS = [segformer, supervised, depth, classification]
@@ -56,7 +58,7 @@ def built(make, linear, training):
 @pytest.mark.parametrize("linear", [False, True], ids=["reduced", "linear"])
 @pytest.mark.parametrize("make", MODELS)
 def test_a_model_is_one_graph_without_breaks(make, linear, training):
-    found = torch._dynamo.explain(built(make, linear, training).answer)(torch.randn(2, 3, 64, 96))
+    found = torch._dynamo.explain(built(make, linear, training))(torch.randn(2, 3, 64, 96))
     assert (found.graph_count, found.graph_break_count) == (1, 0), found.break_reasons
 
 
@@ -64,14 +66,14 @@ def test_a_model_is_one_graph_without_breaks(make, linear, training):
 def test_one_graph_serves_all_sizes(make):
     model = built(make, linear=True, training=False)
     counter = CompileCounter()
-    compiled = torch.compile(model.answer, backend=counter, fullgraph=True, dynamic=True)
+    compiled = torch.compile(model, backend=counter, fullgraph=True, dynamic=True)
     with torch.no_grad():
         for size in ((64, 96), (96, 128), (160, 224)):
             image = torch.randn(2, 3, *size)
-            torch.testing.assert_close(compiled(image), model.answer(image))
+            torch.testing.assert_close(compiled(image), model(image))
         assert counter.frame_count == 1
         image = torch.randn(2, 3, 65, 97)  # where maps do not halve evenly a head may resize what it else would not
-        torch.testing.assert_close(compiled(image), model.answer(image))
+        torch.testing.assert_close(compiled(image), model(image))
     assert counter.frame_count <= 2
 
 
@@ -83,8 +85,8 @@ def test_a_compiled_model_learns_the_same_under_the_same_names(make):
         names = list(model.state_dict())
         if compiled:
             model.compile(backend="aot_eager")
-        answer = model.answer(image)
-        sum(part.square().mean() for part in (answer if isinstance(answer, tuple) else (answer,))).backward()
+        outputs = model(image)
+        sum(each.square().mean() for each in (outputs.values() if isinstance(outputs, dict) else [outputs])).backward()
         assert list(model.state_dict()) == names
         gradients.append([parameter.grad for parameter in model.parameters() if parameter.grad is not None])
     for plain, mine in zip(*gradients, strict=True):
@@ -99,7 +101,7 @@ def test_compiled_cross_entropy_is_cross_entropy():
         if compiled:
             counter = CompileCounter()
             loss.compile(backend=counter, dynamic=True)
-        value = loss(logits, target)
+        value = loss(logits, target)["cross_entropy"]
         found.append((value, *torch.autograd.grad(value, logits)))
     assert counter.frame_count == 1
     torch.testing.assert_close(*found)

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra._internal.utils import _locate
+from hydra.utils import get_object
 from omegaconf import OmegaConf
 
 import pvtseg
 from pvtseg.backbones.pvt_v2 import PyramidVisionTransformer
-from pvtseg.build import build_model, build_task, resolve
+from pvtseg.build import build_model, build_task, complete, compose
 from pvtseg.paths import config_dir
 
 TASKS = ("segmentation", "depth", "classification")
@@ -31,12 +30,11 @@ EXPERIMENTS = choices("experiment")
 
 
 def composed(*overrides: str, config_name: str = "train"):
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        return compose(config_name, [*overrides, "paths.run=/nowhere/run"])
+    return compose(*overrides, "paths.run=/nowhere/run", name=config_name)
 
 
 def plain(*overrides: str) -> dict:
-    return resolve(composed(*overrides))
+    return complete(composed(*overrides))
 
 
 # -- everything composes and builds --------------------------------------------------------------------------------
@@ -75,7 +73,7 @@ def test_every_experiment_composes_and_builds(experiment):
             "ignore_index": labels.ignore_index,
             "palette": None,
         }
-    config = resolve(config)
+    config = complete(config)
     with torch.device("meta"):
         build_task(config, build_model(config))
 
@@ -92,7 +90,7 @@ def test_every_published_set_composes_builds_and_knows_its_counts(data):
     assert config["data"]["root"].startswith("/somewhere/")
     with torch.device("meta"):
         build_task(config, build_model(config))
-    counts = composed(f"task={PUBLISHED[data]}", f"data={data}", config_name="verify").source.counts
+    counts = composed(f"task={PUBLISHED[data]}", f"data={data}", config_name="verify").origin.counts
     assert counts.train > counts.val > 0
 
 
@@ -114,7 +112,7 @@ def test_a_callback_is_added_by_one_override(callback):
 
 def arguments_of(target: str) -> set[str]:
     """The names that a target takes. `**options` of a backbone go to the transformer; elsewhere they would swallow."""
-    parameters = inspect.signature(_locate(target)).parameters
+    parameters = inspect.signature(get_object(target)).parameters
     names = {name for name, parameter in parameters.items() if parameter.kind is not inspect.Parameter.VAR_KEYWORD}
     if "options" in parameters and target.startswith("pvtseg.backbones."):
         names |= inspect.signature(PyramidVisionTransformer).parameters.keys()
@@ -169,7 +167,7 @@ def test_every_key_without_a_target_is_read_somewhere():
     for key in config["paths"]:
         assert re.search(rf"paths\.{key}\b", text), f"nothing reads paths.{key}"
     for key in config.keys() - {"paths"}:
-        if isinstance(config[key], dict):
+        if isinstance(config[key], dict) and "_target_" in str(config[key]):
             continue  # a group: its node names a target
         assert re.search(rf"\$\{{{key}\}}|config\.{key}\b|[\"']{key}[\"']", text), f"nothing reads {key}"
 
@@ -207,9 +205,9 @@ def own_configs(tmp_path):
     (tmp_path / "task" / "own.yaml").write_text(
         "# @package _global_\n"
         "defaults:\n  - override /head: segformer\n  - override /loss: cross_entropy\n"
-        "  - override /metrics: segmentation\n  - override /schedule: cosine\n"
-        "task:\n  _target_: pvtseg.tasks.Segmentation\nmodel:\n  _target_: pvtseg.model.DenseModel\n"
-        "monitor: mIoU\npainter: null\noptimizer:\n  lr: 0.25\n  weight_decay: 0.25\n"
+        "  - override /postprocess: segmentation\n  - override /metrics: segmentation\n"
+        "  - override /visualizer: segmentation\n  - override /schedule: cosine\n"
+        "task:\n  name: own\nmonitor:\n  metric: mIoU\n  mode: max\noptimizer:\n  lr: 0.25\n  weight_decay: 0.25\n"
     )
     (tmp_path / "data" / "scenes").mkdir(parents=True)
     (tmp_path / "data" / "scenes" / "own.yaml").write_text("defaults: [segmentation]\n")
@@ -254,9 +252,25 @@ def test_the_facts_of_the_labels_are_stated_once():
     config = plain("task=segmentation")
     names = config["data"]["labels"]["names"]
     assert config["head"]["num_classes"] == config["metrics"]["num_classes"] == len(names)
-    assert config["painter"]["names"] == config["metrics"]["names"] == names
+    assert config["visualizer"]["names"] == config["metrics"]["names"] == names
     changed = plain("task=segmentation", "data.labels.ignore_index=254")
     assert changed["loss"]["ignore_index"] == changed["metrics"]["ignore_index"] == 254
     assert changed["data"]["train_transform"]["ignore_index"] == 254
     deep = plain("task=depth", "data.depth.max=80")
-    assert deep["head"]["max_depth"] == deep["metrics"]["max_depth"] == deep["painter"]["max_depth"] == 80
+    assert deep["head"]["max_depth"] == deep["metrics"]["max_depth"] == deep["visualizer"]["max_depth"] == 80
+
+
+def test_every_target_names_the_file_that_defines_the_part():
+    """A stored configuration has one spelling for each part."""
+    for path in config_dir().rglob("*.yaml"):
+        for target in re.findall(r"_target_: (pvtseg[\w.]+)", path.read_text()):
+            assert get_object(target).__module__ == target.rpartition(".")[0], f"{path}: {target}"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_metric_that_is_monitored_is_computed(task):
+    config = plain(f"task={task}")
+    with torch.device("meta"):
+        built = build_task(config, build_model(config))
+    assert config["monitor"]["metric"] in built.metrics.compute()
+    assert config["monitor"]["mode"] in ("max", "min")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -12,9 +9,6 @@ from PIL import Image
 
 from pvtseg.errors import UserError
 from pvtseg.metrics.depth import CROPS, DepthMetrics
-
-SHARED = Path(os.environ.get("PVTSEG_SHARED_DATA", Path(__file__).parents[3] / "shared/data"))
-REAL_DEPTH = SHARED / "indoor_rgbd/depth/val"
 
 
 def brute_force(predictions, targets, low=1e-3, high=10.0):
@@ -75,10 +69,9 @@ def test_each_image_may_have_a_size_of_its_own():
     assert measured(predictions, targets) == pytest.approx(expected, rel=1e-9)
 
 
-def test_real_depth_agrees_with_brute_force():
-    if not REAL_DEPTH.is_dir():
-        pytest.skip("needs ../shared/data")
-    files = sorted(REAL_DEPTH.glob("*.png"))[:3]
+@pytest.mark.needs_shared
+def test_real_depth_agrees_with_brute_force(shared):
+    files = sorted((shared / "indoor_rgbd/depth/val").glob("*.png"))[:3]
     raw = np.stack([np.array(Image.open(file)) for file in files])
     target = np.where(raw == 65535, 0, raw).astype(np.float32) / 1000  # millimeters; 65535 is invalid
     prediction = np.roll(target, 9, axis=2) * 1.1

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -13,8 +10,6 @@ from torchmetrics.classification import MulticlassJaccardIndex
 
 from pvtseg.errors import UserError
 from pvtseg.metrics.segmentation import SegmentationMetrics
-
-SHARED = Path(os.environ.get("PVTSEG_SHARED_DATA", Path(__file__).parents[3] / "shared/data"))
 
 
 def brute_force(batches, num_classes):
@@ -102,15 +97,14 @@ def test_a_class_that_is_nowhere_is_nan_and_one_that_is_only_predicted_is_zero()
     assert float(found["mIoU"]) == pytest.approx((1 / 3 + 0 + 0 + 2 / 3 + 1) / 5)
 
 
-def test_ade20ks_own_predictions_have_ade20ks_own_metrics():
+@pytest.mark.needs_shared
+def test_ade20ks_own_predictions_have_ade20ks_own_metrics(shared):
     """Pixel accuracy 100.00% and mean IoU 0.1000 where an absent class counts as 0, says the benchmark's README."""
-    if not SHARED.is_dir():
-        pytest.skip("needs ../shared/data")
     metrics = SegmentationMetrics(150)
-    for path in sorted((SHARED / "ADEChallengeData2016/annotations/validation").glob("*.png")):
+    for path in sorted((shared / "ADEChallengeData2016/annotations/validation").glob("*.png")):
         prediction, target = (
             torch.from_numpy(np.array(Image.open(file))).long() - 1  # 0, "other", becomes -1: no class
-            for file in (SHARED / "ade20k_predictions" / path.name, path)
+            for file in (shared / "ade20k_predictions" / path.name, path)
         )
         metrics.update([prediction], [target])
     found = metrics.compute()
