@@ -83,7 +83,10 @@ def _annotations(target: Any, key: str) -> dict[str, str]:
 
 
 def _located(target: str) -> Any:
-    """What stands under a dotted name, which may lead into a class. Raises ImportError for a package that its module needs."""
+    """What stands under a dotted name, which may lead into a class.
+
+    Raises ImportError also for a package that the module itself needs.
+    """
     module, _, name = target.rpartition(".")
     try:
         return pkgutil.resolve_name(f"{module}:{name}")

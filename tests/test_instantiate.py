@@ -1,4 +1,4 @@
-"""From a node of the configuration to its object; what is wrong is named with its full key."""
+"""From a node of the configuration to its object; errors name the full key."""
 
 from __future__ import annotations
 

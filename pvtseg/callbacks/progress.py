@@ -46,7 +46,7 @@ class RunProgress(ProgressBar):
         self._best: float | None = None
 
     def disable(self) -> None:
-        """Lightning asks for silence on every process but the first."""
+        """Called by Lightning on every process but the first."""
         self._enabled = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

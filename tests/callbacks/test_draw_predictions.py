@@ -45,7 +45,7 @@ def trainer_of(folder, num_batches, **options):
 
 
 def batch_of(first, *, count=2, size=(12, 16), image_size=(8, 10), padded=(10, 12)):
-    """Images whose pixels are 40 + their number, and 0 in the padding; targets that are the number."""
+    """Images of 40 + their number, 0 in the padding; targets that are the number."""
     numbers = torch.arange(first, first + count)
     image = torch.zeros(count, 3, *padded)
     image[:, :, : image_size[0], : image_size[1]] = 40.0 + numbers[:, None, None, None]

@@ -1,4 +1,4 @@
-"""The line of each validation: the score of the monitored metric, and whether it is the best so far."""
+"""The line of each validation: the monitored metric, and whether it is the best so far."""
 
 from __future__ import annotations
 
