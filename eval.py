@@ -1,6 +1,6 @@
-"""python eval.py checkpoint=logs/segmentation/.../checkpoints/best.ckpt"""
+"""python eval.py checkpoint=logs/segmentation/RUN/checkpoints/best.ckpt"""
 
-from pvtseg.cli.evaluate import main
+from pvtseg.cli.verbs import start
 
 if __name__ == "__main__":
-    main()
+    start("eval")

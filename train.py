@@ -1,6 +1,6 @@
 """python train.py task=segmentation backbone=b0"""
 
-from pvtseg.cli.train import main
+from pvtseg.cli.verbs import start
 
 if __name__ == "__main__":
-    main()
+    start("train")

@@ -23,7 +23,7 @@ from torch import nn
 from torch.profiler import profile
 
 from pvtseg.cli.measuring import time_in_turn
-from pvtseg.model import ImageModel, count_multiply_adds
+from pvtseg.model import count_multiply_adds
 
 CPU = torch.device("cpu")
 REPEATS = 7
@@ -41,9 +41,9 @@ BOUND = "multiply-adds at the speed of a large product"
 
 
 def works() -> Iterator[tuple[str, nn.Module, tuple[int, ...]]]:
-    """Title, a model with `answer`, the shape of its images."""
+    """Title, a model or an encoder, the shape of its images."""
     for name, batch, side in (("pvt_v2_b0", 1, 512), ("pvt_v2_b2", 1, 512), ("pvt_v2_b2", 8, 224)):
-        yield f"{name}, {batch} x {side} x {side}", ImageModel(peers.encoder(name), nn.Identity()), (batch, 3, side, side)
+        yield f"{name}, {batch} x {side} x {side}", peers.encoder(name), (batch, 3, side, side)
     for size in ("b0", "b4"):
         yield f"GLPN {size}, 1 x 480 x 640", peers.glpn(size), (1, 3, 480, 640)
 
@@ -61,7 +61,7 @@ def milliseconds(model: nn.Module, image: torch.Tensor) -> dict[str, float]:
     passes: list[dict[str, float]] = []
     for _ in range(REPEATS):
         with profile(record_shapes=True) as profiled:
-            model.answer(image)
+            model(image)
         found: dict[str, float] = defaultdict(float)
         for event in profiled.key_averages(group_by_input_shape=True):
             found[kind(event)] += event.self_cpu_time_total / 1000
@@ -84,11 +84,11 @@ def main() -> None:
     for title, model, shape in works():
         model, image = model.eval(), torch.randn(shape)
         for _ in range(3):
-            model.answer(image)
+            model(image)
         found = milliseconds(model, image)
         total = sum(found.values())
         found = dict(sorted(found.items(), key=lambda item: -item[1]))
-        found[BOUND] = shape[0] * count_multiply_adds(model, 3, shape[2:]) / speed
+        found[BOUND] = shape[0] * count_multiply_adds(model, shape[2:]) / speed
         table = Table("", "ms", "share", title=f"{title}, {total:.0f} ms", title_justify="left")
         for name, spent in found.items():
             table.add_row(name, f"{spent:.1f}", f"{spent / total:.0%}")

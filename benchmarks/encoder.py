@@ -15,9 +15,9 @@ import peers
 import torch
 from contest import Contest, Setting
 from reporting import OURS
-from torch import Tensor, nn
+from torch import Tensor
 
-from pvtseg.model import ImageModel, count_multiply_adds
+from pvtseg.model import count_multiply_adds
 
 SIDE = 4096  # of the matrices
 Maps = Sequence[Tensor]
@@ -44,7 +44,7 @@ def matrix_product(setting: Setting) -> Callable[[Tensor], None]:
 
 def multiply_adds(name: str, batch: int, side: int) -> int:
     """Of all four maps."""
-    return batch * count_multiply_adds(ImageModel(peers.encoder(name), nn.Identity()), 3, (side, side))
+    return batch * count_multiply_adds(peers.encoder(name), (side, side))
 
 
 def images(batch: int, side: int, setting: Setting) -> tuple[Tensor]:

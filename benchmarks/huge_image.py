@@ -2,7 +2,7 @@
 
     uv run python benchmarks/huge_image.py
 
-At rest means: the libraries and the model are loaded and have answered once, for a small image. The peak includes the image
+At rest means: the libraries and the model are loaded and have run once, on a small image. The peak includes the image
 and the labels. Writes benchmarks/results/huge_image.csv.
 """
 
@@ -22,27 +22,35 @@ from pvtseg.data.normalize import Normalize
 from pvtseg.data.transforms.evaluation import Original
 from pvtseg.heads.segformer import SegFormerHead
 from pvtseg.inference.sliding_window import SlidingWindow
-from pvtseg.model import DenseModel
-from pvtseg.predictor import Predictor, labels
+from pvtseg.model import Model
+from pvtseg.predictor import Predictor
+from pvtseg.tasks.segmentation import SegmentationPostProcess, SegmentationVisualizer
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def make_predictor(classes: int, window: int, stride: int) -> Predictor:
-    """SegFormer's head on B0, with fresh weights: what it answers is nonsense, what it takes is not."""
+    """SegFormer's head on B0, with random weights: the prediction is meaningless, its time and memory are not."""
     torch.manual_seed(0)
     backbone = pvtseg.pvt_v2_b0()
-    model = DenseModel(backbone, SegFormerHead(backbone.channels, classes))
+    model = Model(backbone, SegFormerHead(backbone.channels, classes))
     inference = SlidingWindow(window, stride=stride, batch_size=1)
-    return Predictor(model, labels, inference=inference, transform=Original(), normalize=Normalize(MEAN, STD))
+    return Predictor(
+        model,
+        inference=inference,
+        postprocess=SegmentationPostProcess(),
+        transform=Original(),
+        normalize=Normalize(MEAN, STD),
+        visualizer=SegmentationVisualizer([], []),
+    )
 
 
 def predict(predictor: Predictor, side: int, classes: int) -> None:
-    """Makes an image, asks, and looks at the answer."""
+    """Predicts a made image, and checks the prediction."""
     image = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
-    answer = predictor(image)
-    if answer.shape != (side, side) or not 0 <= answer.min() <= answer.max() < classes:
-        raise AssertionError(f"labels {answer.shape} from {answer.min()} to {answer.max()} are no prediction of {side} x {side}")
+    labels = predictor(image)
+    if labels.shape != (side, side) or not 0 <= labels.min() <= labels.max() < classes:
+        raise AssertionError(f"labels {labels.shape} from {labels.min()} to {labels.max()} are no prediction of {side} x {side}")
 
 
 def main() -> None:

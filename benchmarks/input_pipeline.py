@@ -23,7 +23,6 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or the import asks the
 import albumentations as A
 import contest
 import cv2
-import hydra
 import numpy as np
 import torch
 from contest import Contest, Setting
@@ -34,9 +33,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import io, tv_tensors
 from torchvision.transforms import v2
 
-from pvtseg.build import build_data
-from pvtseg.data.scenes import Scenes
-from pvtseg.paths import config_dir
+from pvtseg.build import build_data, compose
+from pvtseg.data.scenes.dataset import Scenes
 
 HEIGHT, WIDTH = 512, 683
 CROP, IGNORED, RATIOS, MOST_OF_ONE = 512, 255, (0.5, 2.0), 0.75
@@ -158,9 +156,8 @@ class Albumentations(Dataset):
 
 def ours(_: Setting) -> Callable[[int], Summary]:
     """The recipe's own data module, as `experiment=segformer_b0_ade20k` builds it."""
-    with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
-        overrides = ["experiment=segformer_b0_ade20k", f"paths.data={folder().name}", "paths.run=.", "data.num_workers=0"]
-        data = build_data(hydra.compose("train", [*overrides, f"data.batch_size={BATCH}"]))
+    overrides = ["experiment=segformer_b0_ade20k", f"paths.data={folder().name}", "paths.run=.", "data.num_workers=0"]
+    data = build_data(compose(*overrides, f"data.batch_size={BATCH}"))
     epochs = iter(range(10**6))
 
     def loader() -> DataLoader:

@@ -3,8 +3,8 @@
     uv run --group benchmarks python benchmarks/models.py
 
 Upsampling and argmax are part of it. We upsample only where neighboring coarse pixels disagree, so the time depends on what
-is seen: "noise" answers with another class nearly everywhere, "room" is a rendered room. Weights are random, so that even
-there the answer has far more borders than a trained model's.
+is seen: "noise" gives another class nearly everywhere, "room" is a rendered room. Weights are random, so even
+there the segmentation map has far more borders than a trained model's.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from reporting import OURS
 from torch import Tensor
 from torch.nn import functional as F
 
-from pvtseg.data.scenes import Scenes
+from pvtseg.data.scenes.dataset import Scenes
 from pvtseg.layers.upsampled_argmax import upsampled_argmax
 
 Work = Callable[[Tensor], Tensor]
 
 
 def our_labels(size: str, setting: Setting) -> Work:
-    answer = setting.compile(setting.place(peers.with_one_epsilon(peers.segformer(size))).answer)
-    return torch.inference_mode()(lambda image: upsampled_argmax(answer(image), image.shape[-2:]))
+    model = setting.compile(setting.place(peers.with_one_epsilon(peers.segformer(size))))
+    return torch.inference_mode()(lambda image: upsampled_argmax(model(image), image.shape[-2:]))
 
 
 def transformers_labels(size: str, setting: Setting) -> Work:

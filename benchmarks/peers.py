@@ -22,7 +22,7 @@ from torch import nn
 import pvtseg
 from pvtseg.heads.glpn import GLPNHead
 from pvtseg.heads.segformer import SegFormerHead
-from pvtseg.model import DenseModel
+from pvtseg.model import Model
 
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
@@ -40,14 +40,14 @@ def segformer(size: str, *, num_classes: int = 150) -> nn.Module:
     torch.manual_seed(0)
     backbone = getattr(pvtseg, f"mit_{size}")()
     head = SegFormerHead(backbone.channels, num_classes, channels=256 if size in ("b0", "b1") else 768, dropout=0.0)
-    return _made(DenseModel(backbone, head))
+    return _made(Model(backbone, head))
 
 
 def glpn(size: str) -> nn.Module:
     """GLPN on a MiT, up to 10 m."""
     torch.manual_seed(0)
     backbone = getattr(pvtseg, f"mit_{size}")()
-    return _made(DenseModel(backbone, GLPNHead(backbone.channels, max_depth=10)))
+    return _made(Model(backbone, GLPNHead(backbone.channels, max_depth=10)))
 
 
 def with_one_epsilon(model: nn.Module) -> nn.Module:

@@ -56,8 +56,8 @@ class Step:
 
 def ours(size: str, setting: Setting) -> Step:
     model = peers.with_one_epsilon(peers.segformer(size)).to(setting.device).train()
-    answer, loss = setting.compile(model.answer), CrossEntropy()
-    return Step(model, lambda image, target: loss(answer(image), target), setting)
+    forward, loss = setting.compile(model), CrossEntropy()
+    return Step(model, lambda image, target: loss(forward(image), target)["cross_entropy"], setting)
 
 
 def transformers(size: str, setting: Setting) -> Step:

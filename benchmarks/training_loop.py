@@ -17,14 +17,12 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from hydra import compose, initialize_config_dir
 from lightning import Callback
 from reporting import OURS, Row, facts, rounded, write
 from torch import nn
 
-from pvtseg.build import build_data, build_model, build_task, build_trainer, resolve
+from pvtseg.build import build_data, build_model, build_task, build_trainer, complete, compose
 from pvtseg.cli.quiet import quieten
-from pvtseg.paths import config_dir
 
 TURNS = 4
 STEPS = 16
@@ -69,11 +67,12 @@ def bare(folder: str) -> list[float]:
     config, data = run(folder)
     task, times = build_task(config, build_model(config)), []
     model = task.model.train()
-    optimizer = task._optimizer(model)
-    schedule = task._schedule(optimizer, STEPS)
+    optimizer = task.make_optimizer(model)
+    schedule = task.make_schedule(optimizer, STEPS)
     for batch in Batches(next(iter(data.train_dataloader()))):
         times.append(time.perf_counter())
-        loss = sum(task.losses(data.on_after_batch_transfer(batch, 0)).values())
+        batch = data.on_after_batch_transfer(batch, 0)
+        loss = sum(task.loss(model(batch["image"], batch["image_size"]), batch["target"]).values())
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), config["trainer"]["gradient_clip_val"])
@@ -91,11 +90,10 @@ def run(folder: str) -> tuple[dict[str, Any], Any]:
         "trainer.limit_val_batches=0",
         "data.num_workers=0",
     ]
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        config = compose("train", overrides)
+    config = compose(*overrides)
     torch.manual_seed(0)
     data = build_data(config)
-    return resolve(config), data
+    return complete(config, data.labels), data
 
 
 def between(times: list[float]) -> list[float]:

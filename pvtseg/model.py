@@ -57,9 +57,13 @@ class Heads(nn.ModuleDict):
             head.compile(**options)
 
 
-def count_multiply_adds(model: Model, size: Size) -> int:
-    """Multiply-adds of one forward pass on an image of `size`, norms and activations not counted."""
+def count_multiply_adds(model: nn.Module, size: Size) -> int:
+    """Multiply-adds of one forward pass on an image of `size`, norms and activations not counted.
+
+    model: a `Model`, or a backbone alone.
+    """
     model = copy.deepcopy(model).to("meta").eval()
+    backbone: Any = getattr(model, "backbone", model)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(torch.empty(1, model.backbone.in_channels, *size, device="meta"))
+        model(torch.empty(1, backbone.in_channels, *size, device="meta"))
     return counter.get_total_flops() // 2

@@ -1,76 +1,108 @@
-"""What every command shares: Hydra composes the configuration, and a user's mistake ends in one line instead of a traceback."""
+"""The frame of every command: Hydra composes the configuration, and a user's mistake ends in one line without a traceback."""
 
-import difflib
+from __future__ import annotations
+
 import os
-import re
 import sys
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from hydra.types import RunMode
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from pvtseg.cli.explain import explain
 from pvtseg.errors import UserError
 from pvtseg.paths import config_dir
 
+Job = Callable[[DictConfig], Any]
+MISTAKES = (UserError, HydraException, OmegaConfBaseException, PermissionError, NotADirectoryError, FileExistsError)
 
-def run(job: Callable[[DictConfig], Any], config_name: str) -> None:
-    """Composes `config_name` with the command line's overrides and runs `job` on it, once or for each point of a sweep.
 
-    Leaves with status 1 and a last line that helps after a user's mistake. Anything else is a bug of ours and keeps its
-    traceback, as everything does with HYDRA_FULL_ERROR=1 in the environment.
+@dataclass(frozen=True)
+class Failure:
+    """The result of a job of a sweep that ended in an error."""
+
+    reason: str
+
+
+def run(
+    job: Job | str,
+    config_name: str,
+    arguments: Sequence[str] | None = None,
+    *,
+    complete: Callable[[Sequence[str]], list[str]] = list,
+) -> None:
+    """Composes `config_name` with the overrides in `arguments`, and runs `job` once or for each point of a sweep.
+
+    job: a function, or "module:function" for one that is imported when its configuration is composed, because --cfg and a
+    misspelt key must not wait for torch. complete: what may be added to the arguments before Hydra reads them.
+
+    After a user's mistake it exits with status 1 and a last line that helps. Anything else is an error of ours and keeps
+    its traceback, as everything does with HYDRA_FULL_ERROR=1 in the environment.
     """
     wants_traceback = "HYDRA_FULL_ERROR" in os.environ
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # makes Hydra raise instead of printing and exiting by itself
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait starve the data workers
+    command_line = sys.argv
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    failures: list[Failure] = []
+
+    def start(config: DictConfig) -> Any:
+        sys.argv = command_line  # Lightning starts its other processes by it
+        function = _resolved(job)
+        if HydraConfig.get().mode is not RunMode.MULTIRUN:
+            return function(config)
+        result = _guarded(function, config, config_name, given)
+        if isinstance(result, Failure):
+            failures.append(result)
+        return result
+
     try:
-        hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=config_name)(job)()
-    except (UserError, HydraException, OmegaConfBaseException) as error:
+        sys.argv = [sys.argv[0], *complete(given)]
+        hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=config_name)(start)()
+    except MISTAKES as error:
         if wants_traceback:
             raise
-        print(f"error: {explain(error, config_name)}", file=sys.stderr)
-        sys.exit(1)
+        _leave(explain(error, config_name, given))
+    except KeyboardInterrupt:
+        print("\nerror: interrupted.", file=sys.stderr)
+        sys.exit(130)
     finally:
+        sys.argv = command_line
         if not wants_traceback:
-            del os.environ["HYDRA_FULL_ERROR"]
+            os.environ.pop("HYDRA_FULL_ERROR", None)
+    if failures:
+        number = "1 run" if len(failures) == 1 else f"{len(failures)} runs"
+        _leave(f"{number} of the sweep failed: {failures[0].reason}")
 
 
-def explain(error: Exception, config_name: str) -> str:
-    """One line: what was seen, what was wanted, what to do."""
-    text = str(error).strip()
-    if isinstance(error, UserError):
-        # From a data-loading process the message comes as the last line of the traceback there.
-        return re.sub(r"^pvtseg\.[\w.]+Error: ", "", text.splitlines()[-1])
-    if choice := re.search(r"Could not (?:find|load) '([\w/]+)/([^'/]+)'", text):
-        group, name = choice.groups()
-        if data := re.fullmatch(r"data/(\w+)", group):
-            tasks = " or ".join(f"task={path.stem}" for path in sorted((config_dir() / group).glob("*.yaml")))
-            return f"data={data.group(1)} has no labels for task={name}; use {tasks}, or other data."
-        choices = sorted(path.stem for path in (config_dir() / group).glob("[!_]*.yaml"))
-        return f"there is no {group}={name}; {_did_you_mean(name, choices)}choose one of {', '.join(choices)}."
-    if override := re.search(r"Could not override '([^']+)'", text):
-        key = override.group(1)
-        return f"there is no key '{key}'; {_did_you_mean(key, list(_keys(config_name)))}--cfg job lists the keys of a run."
-    if missing := re.search(r"Missing mandatory value[\s\S]*full_key: ([\w.]+)", text):
-        return f"{missing.group(1)} is not given; add {missing.group(1)}=... to the command line."
-    return " ".join(text.split())
+def _resolved(job: Job | str) -> Job:
+    if not isinstance(job, str):
+        return job
+    module, _, name = job.partition(":")
+    return getattr(import_module(module), name)
 
 
-def _did_you_mean(name: str, choices: list[str]) -> str:
-    close = difflib.get_close_matches(name, choices, n=1)
-    return f"did you mean {close[0]}? " if close else ""
+def _guarded(job: Job, config: DictConfig, config_name: str, given: Sequence[str]) -> Any:
+    """What the job returns, or why it failed, so that the jobs after it run all the same."""
+    try:
+        return job(config)
+    except MISTAKES as error:
+        reason = explain(error, config_name, given)
+    except Exception as error:
+        traceback.print_exc()
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}; the traceback stands above."
+    print(f"error: {reason}", file=sys.stderr)
+    return Failure(reason)
 
 
-def _keys(config_name: str) -> Iterator[str]:
-    """Every key of the configuration as it is without overrides, dotted."""
-    with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
-        yield from _dotted(OmegaConf.to_container(hydra.compose(config_name)), "")
-
-
-def _dotted(node: Any, prefix: str) -> Iterator[str]:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield f"{prefix}{key}"
-            yield from _dotted(value, f"{prefix}{key}.")
+def _leave(reason: str) -> None:
+    print(f"error: {reason}", file=sys.stderr)
+    sys.exit(1)

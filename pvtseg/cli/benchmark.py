@@ -1,52 +1,52 @@
-"""Measures a model: parameters, multiply-adds, time and memory of its answer."""
+"""Measures a model: parameters, multiply-adds, time and memory from an image to its prediction."""
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
 
-from pvtseg.cli.app import run
+from pvtseg.build import build_model, complete
+from pvtseg.cli import benchmark_report as report
+from pvtseg.cli.evaluate import trusting
+from pvtseg.cli.from_checkpoint import overridden
+from pvtseg.cli.json_file import write_json
+from pvtseg.cli.measuring import device_name, peak_memory, time_in_turn
+from pvtseg.cli.quiet import quieten
+from pvtseg.cli.report import part_name
+from pvtseg.data.transforms.sizes import as_size
 from pvtseg.errors import UserError
+from pvtseg.interfaces import Batch
+from pvtseg.layers.resize import resize
+from pvtseg.load import as_predictor, load_model
+from pvtseg.model import Model, count_multiply_adds
 
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
+Predict = Callable[[Tensor], list[Any]]
 
 OPTIONS = ("size", "batch_size", "device", "dtype", "compile", "threads", "seconds")
 DTYPES = ("float32", "bfloat16", "float16")
 SMALL = 64  # the side of the image that a model meets first, so that no library has to be loaded later
 
 
-def main() -> None:
-    """`pvtseg benchmark checkpoint=SOURCE`, or `pvtseg benchmark task=... backbone=...`."""
-    run(benchmark, "benchmark")
-
-
 def benchmark(config: DictConfig) -> dict[str, Any]:
     """Measures, prints a table, writes benchmark.json, and returns what is in it."""
-    # Imported here, so that --help and a misspelt option answer at once.
-    import torch
-
-    from pvtseg.cli import benchmark_report as report
-    from pvtseg.cli.measuring import device_name
-    from pvtseg.cli.quiet import quieten
-    from pvtseg.model import count_multiply_adds
-
     quieten()
     sizes, batch_sizes = _sizes(config.size), _batch_sizes(config.batch_size)
     device, dtype = _device(config.device), _dtype(config.dtype)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     model = _model(config)
-    nodes = {name: model.config[name]["_target_"].rpartition(".")[2] for name in ("task", "backbone", "head")}
-    in_channels = model.config["backbone"]["in_channels"]
     content = {
-        **nodes,
+        "task": model.config["task"]["name"],
+        "backbone": part_name(model.config["backbone"]),
+        "head": part_name(model.config["head"]),
         "checkpoint": config.checkpoint,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "device": device_name(device),
@@ -54,56 +54,61 @@ def benchmark(config: DictConfig) -> dict[str, Any]:
         "compile": config.compile,
         "torch": torch.__version__,
     }
-    work = {size: count_multiply_adds(model, in_channels, size) for size in sizes}
+    work = {size: count_multiply_adds(model, size) for size in sizes}
     report.header(content)
-    answer = _answering(model.to(device, dtype), compiled=config.compile)
+    predict = _predicting(model.to(device, dtype), compiled=config.compile)
     with torch.inference_mode():
         content["measurements"] = []
         for size, batch_size in product(sizes, batch_sizes):
-            image = torch.randn(batch_size, in_channels, *size, device=device, dtype=dtype)
+            image = torch.randn(batch_size, model.backbone.in_channels, *size, device=device, dtype=dtype)
             image = image.contiguous(memory_format=torch.channels_last)  # as the data module hands it over
-            found = _measure(answer, image, config.seconds)
+            found = _measure(predict, image, config.seconds)
             content["measurements"].append({"size": list(size), "multiply_adds": work[size], **found})
     report.measurements(content["measurements"])
-    folder = Path(config.paths.run)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "benchmark.json").write_text(json.dumps(content, indent=2) + "\n")
-    report.console.print(f"wrote {folder / 'benchmark.json'}")
+    file = write_json(Path(config.paths.run) / "benchmark.json", content)
+    report.console.print(f"wrote {file}")
     return content
 
 
-def _model(config: DictConfig) -> nn.Module:
-    """The checkpoint's model, asked as the command line says; without a checkpoint a new one."""
-    from pvtseg.build import build_model, resolve
-    from pvtseg.cli.overriding import overridden
-    from pvtseg.load import load_model
-
+def _model(config: DictConfig) -> Model:
+    """The checkpoint's model with the inference that the command line names; without a checkpoint a new one."""
     if config.checkpoint is None:
-        return build_model(resolve(OmegaConf.masked_copy(config, [key for key in config if key not in OPTIONS]))).eval()
-    model = load_model(str(config.checkpoint))
-    inference = overridden(model.config, config_name="benchmark").inference
+        return build_model(complete(OmegaConf.masked_copy(config, [key for key in config if key not in OPTIONS]))).eval()
+    model = load_model(str(config.checkpoint), **trusting(config))
+    inference = overridden(model.config, config, HydraConfig.get().overrides.task).inference
     model.config = {**model.config, "inference": OmegaConf.to_container(inference, resolve=True)}
     return model
 
 
-def _answering(model: nn.Module, *, compiled: bool) -> Any:
-    """A function of the image: what a user gets, labels or meters at the image's size, or class probabilities."""
-    from pvtseg.load import as_predictor
-
+def _predicting(model: Model, *, compiled: bool) -> Predict:
+    """A function from normalized images to predictions at their size, which are what a user gets."""
     predictor = as_predictor(model)
     if compiled:
         model.compile()
-    return lambda image: predictor.answer(predictor.inference(model, image), image.shape[-2:])
+
+    def predict(image: Tensor) -> list[Any]:
+        height, width = image.shape[-2:]
+        sizes = [(height, width)] * len(image)
+        views = [_resized(image, ratio) for ratio in predictor.inference.ratios or (1.0,)]
+        batch = Batch(image=image, image_size=sizes, views=views, target=None, size=sizes, name=[])
+        return predictor.postprocess(predictor.inference(model, batch), sizes)
+
+    return predict
 
 
-def _measure(answer: Any, image: torch.Tensor, seconds: float) -> dict[str, Any]:
+def _resized(image: Tensor, ratio: float) -> Tensor:
+    if ratio == 1.0:
+        return image
+    height, width = image.shape[-2:]
+    return resize(image, (round(height * ratio), round(width * ratio)))
+
+
+def _measure(predict: Predict, image: Tensor, seconds: float) -> dict[str, Any]:
     """Time and memory of one batch."""
-    from pvtseg.cli.measuring import peak_memory, time_in_turn
-
-    answer(image[..., :SMALL, :SMALL])
-    peak = peak_memory(lambda: answer(image), image.device)
-    answer(image)
-    timing = time_in_turn({"answer": lambda: answer(image)}, image.device, seconds=seconds)["answer"]
+    predict(image[..., :SMALL, :SMALL])
+    peak = peak_memory(lambda: predict(image), image.device)
+    predict(image)
+    timing = time_in_turn({"predict": lambda: predict(image)}, image.device, seconds=seconds)["predict"]
     return {
         "batch_size": len(image),
         "seconds": timing.median,
@@ -116,8 +121,6 @@ def _measure(answer: Any, image: torch.Tensor, seconds: float) -> dict[str, Any]
 
 def _sizes(given: Any) -> list[tuple[int, int]]:
     """[height, width], one number for both, or a list of such."""
-    from pvtseg.data.transforms.sizes import as_size
-
     plain = OmegaConf.to_container(given) if OmegaConf.is_config(given) else given
     several = isinstance(plain, list) and any(isinstance(size, list) for size in plain)
     return [as_size(size) for size in (plain if several else [plain])]
@@ -132,8 +135,6 @@ def _batch_sizes(given: Any) -> list[int]:
 
 
 def _device(name: str) -> torch.device:
-    import torch
-
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
@@ -145,8 +146,6 @@ def _device(name: str) -> torch.device:
 
 
 def _dtype(name: str) -> torch.dtype:
-    import torch
-
     if name not in DTYPES:
         raise UserError(f"dtype is {name}; use one of {', '.join(DTYPES)}.")
     return getattr(torch, name)

@@ -1,4 +1,6 @@
-"""What `pvtseg benchmark` tells the person who asked."""
+"""The printed report of `pvtseg benchmark`."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +12,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def header(content: dict[str, Any]) -> None:
-    """What is measured, and on what."""
+    """Prints what is measured, and on what."""
     model = f"{content['backbone']}, {content['head']}, {content['parameters'] / 1e6:.2f} M parameters"
     compiled = ", compiled" if content["compile"] else ""
     lines = {
@@ -24,8 +26,8 @@ def header(content: dict[str, Any]) -> None:
 
 
 def measurements(rows: Sequence[dict[str, Any]]) -> None:
-    """A line for each size and batch."""
-    table = Table(title="from the image to the answer at its size", title_justify="left")
+    """Prints a line for each size and batch."""
+    table = Table(title="from the image to the prediction at its size", title_justify="left")
     for title in ("image", "batch", "GMACs per image", "ms per batch", "half of them", "images/s", "peak memory"):
         table.add_column(title, justify="right")
     for row in rows:

@@ -1,44 +1,46 @@
 """Evaluates a checkpoint by the configuration that it carries."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import lightning
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from pvtseg.cli.app import run
+from pvtseg.build import build_data, build_task, build_trainer, complete
+from pvtseg.cli import report
+from pvtseg.cli.from_checkpoint import overridden
+from pvtseg.cli.json_file import write_json
+from pvtseg.cli.program import command
+from pvtseg.cli.quiet import quieten
+from pvtseg.cli.run_folder import RunFolder
 from pvtseg.errors import UserError
+from pvtseg.load import load_model
 
 
-def main() -> None:
-    """`python eval.py checkpoint=SOURCE`, or `pvtseg eval ...`."""
-    run(evaluate, "eval")
+def evaluate(config: DictConfig) -> float | None:
+    """The main score of the checkpoint that the command line names."""
+    return measure(config, HydraConfig.get().overrides.task)["metrics"].get(config.monitor.metric)
 
 
-def evaluate(config: DictConfig) -> float:
-    """Measures the checkpoint on its own validation data, or on what the command line names. Returns its main score."""
+def measure(config: DictConfig, arguments: Sequence[str]) -> dict[str, Any]:
+    """The content of metrics.json: the checkpoint on its own validation data, or on the data that `arguments` name."""
     if OmegaConf.is_missing(config, "checkpoint"):
-        raise UserError("no checkpoint is given; python eval.py checkpoint=SOURCE, such as a run's checkpoints/best.ckpt.")
-    # Imported here, so that --help and a misspelt option answer at once.
-    import lightning
-
-    from pvtseg.build import build_data, build_task, build_trainer, resolve
-    from pvtseg.cli import report
-    from pvtseg.cli.overriding import overridden
-    from pvtseg.cli.quiet import quieten
-    from pvtseg.cli.run_folder import RunFolder
-    from pvtseg.load import load_model
-
+        raise UserError(f"no checkpoint is given; {command('eval')} checkpoint=SOURCE, such as a run's checkpoints/best.ckpt.")
     quieten()
     checkpoint = str(config.checkpoint)
-    model = load_model(checkpoint)
+    model = load_model(checkpoint, **trusting(config))
     stored = model.config
-    config = overridden(stored, config_name="eval")
+    config = overridden(stored, config, arguments)
     if "val" not in config.data:
         raise UserError("the checkpoint does not say what to evaluate it on; add data=, such as data=folder data.root=FOLDER.")
     folder = RunFolder(Path(config.paths.run))
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = build_data(config)
-    config = resolve(config)
+    config = complete(config, data.labels)
     check_same_classes(stored["data"], config["data"])
     task = build_task(config, model)
     if config["compile"]:
@@ -49,31 +51,37 @@ def evaluate(config: DictConfig) -> float:
     if trainer.is_global_zero:
         report.evaluation_header(config, data, task, trainer, checkpoint)
     trainer.validate(task, data, verbose=False)
+    content = report.content_of_metrics(config, task, data, checkpoint)
     if trainer.is_global_zero:
-        content = report.content_of_metrics(config, task, data, checkpoint)
-        folder.write_metrics(content)
-        report.results(content, config["monitor"])
+        write_json(folder.metrics, content)
+        report.results(content, task.metrics.per_class, config["monitor"]["metric"])
         report.written([folder.metrics, folder.predictions])
-    return task.results[config["monitor"]]
+    return content
 
 
-def check_same_classes(stored: dict[str, Any], data: dict[str, Any]) -> None:
-    """Raises UserError when the data's classes are not those that the checkpoint answers with.
+def trusting(config: DictConfig) -> dict[str, Any]:
+    """The option of `load_model` that opens packages of the user's own."""
+    return {"trust": list(config.trust)} if config.trust else {}
 
-    A run's own checkpoint knows them by name, all of them. A published one names them in its own words: nine in ten have to
-    share a synonym ("crane" of one list of ImageNet is "crane bird" of another); without names its number of classes counts.
+
+def check_same_classes(stored: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+    """Raises UserError when the data's classes are not those of the checkpoint.
+
+    A run's own checkpoint knows them by name, all of them. Of a published one, nine names in ten have to share a synonym,
+    because lists differ in wording ("crane" of one list of ImageNet is "crane bird" of another). Without names the number
+    of classes counts.
     """
-    known, asked = (facts.get("labels") or {} for facts in (stored, data))
-    names, wanted = known.get("names"), asked.get("names")
-    if names is None or wanted is None:
-        same = known.get("num_classes") == asked.get("num_classes")
+    known, wanted = (facts.get("labels") or {} for facts in (stored, data))
+    names, wanted_names = known.get("names"), wanted.get("names")
+    if names is None or wanted_names is None:
+        same = known.get("num_classes") == wanted.get("num_classes")
     else:
-        agreeing = sum(bool(_synonyms(name) & _synonyms(other)) for name, other in zip(names, wanted, strict=False))
-        same = len(names) == len(wanted) and agreeing >= (1.0 if "val" in stored else 0.9) * len(wanted)
+        agreeing = sum(bool(_synonyms(name) & _synonyms(other)) for name, other in zip(names, wanted_names, strict=False))
+        same = len(names) == len(wanted_names) and agreeing >= (1.0 if "val" in stored else 0.9) * len(wanted_names)
     if not same:
         raise UserError(
             f"the checkpoint knows the classes {names or known.get('num_classes')}, the data has "
-            f"{wanted or asked.get('num_classes')}; evaluate on data with the same classes."
+            f"{wanted_names or wanted.get('num_classes')}; evaluate on data with the same classes."
         )
 
 

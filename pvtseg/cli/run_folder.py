@@ -1,11 +1,14 @@
-"""The folder that a run writes into: what is in it, and what is never overwritten."""
+"""The folder that a run writes into: its files, and what is never overwritten."""
 
-import json
+from __future__ import annotations
+
+import shlex
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from pvtseg.cli.program import override
 from pvtseg.errors import UserError
 
 
@@ -26,16 +29,10 @@ class RunFolder:
         if resume is not None and not Path(resume).is_file():
             raise UserError(f"there is no checkpoint {resume} to resume from; give the path of a run's checkpoints/last.ckpt.")
         if self.last.exists() and (resume is None or not self.last.samefile(resume)):
-            raise UserError(f"{path} already holds a run; go on with it by resume={self.last}, or choose another hydra.run.dir.")
+            way_out = shlex.quote(override("resume", self.last))
+            raise UserError(f"{path} already holds a run; go on with it by {way_out}, or choose another hydra.run.dir.")
 
     def write_config(self, config: dict[str, Any]) -> None:
         """config.yaml: every key of the run, as it was composed."""
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-
-    def write_metrics(self, content: dict[str, Any]) -> None:
-        """metrics.json, whole or not at all."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        partial = self.metrics.with_suffix(".partial")
-        partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
-        partial.replace(self.metrics)

@@ -1,31 +1,75 @@
-"""Trains a model: composes a run, fits, evaluates the best checkpoint, writes what is worth keeping."""
+"""Trains a model: fits, evaluates the best checkpoint, writes what is worth keeping."""
+
+from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import lightning
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from lightning import Trainer
 from omegaconf import DictConfig
+from torch import nn
 
-from pvtseg.cli.app import run
+from pvtseg.build import Config, build_data, build_model, build_task, build_trainer, complete
+from pvtseg.callbacks.exact_resume import ExactResume
+from pvtseg.callbacks.save_config import SaveConfig
+from pvtseg.callbacks.validate_at_end import ValidateAtEnd
+from pvtseg.checkpoints.files import write_model
+from pvtseg.checkpoints.io import read_weights
+from pvtseg.cli import report
+from pvtseg.cli.finished_run import Run
+from pvtseg.cli.json_file import write_json
+from pvtseg.cli.program import command, override
+from pvtseg.cli.quiet import quieten
+from pvtseg.cli.run_folder import RunFolder
 from pvtseg.errors import UserError
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from pvtseg.build import Config
+from pvtseg.load import load_initial, load_pretrained
 
 
-def main() -> None:
-    """`python train.py task=... backbone=...`, or `pvtseg train ...`."""
-    run(train, "train")
+def train(config: DictConfig) -> float | None:
+    """The best validation score of a training, which a sweep compares; None without validation."""
+    return fit(config).metrics.get(config.monitor.metric)
 
 
-def start(model: "nn.Module", config: "Config") -> str:
-    """Loads the weights that training starts from, and says what was loaded and what was not."""
-    from pvtseg.checkpoints.io import read_weights
-    from pvtseg.load import load_initial, load_pretrained
+def fit(config: DictConfig) -> Run:
+    """The finished run that the configuration describes.
 
+    Without validation (trainer.limit_val_batches=0) the last weights are kept.
+    """
+    quieten()
+    folder = RunFolder(Path(config.paths.run), resume=config.resume)
+    lightning.seed_everything(config.seed, workers=True, verbose=False)
+    data = build_data(config)
+    config = complete(config, data.labels)
+    model = build_model(config)
+    weights = start(model, config)
+    task = build_task(config, model)
+    if config["compile"]:
+        task.compile()
+    trainer = build_trainer(config, SaveConfig(model.config), ExactResume(), ValidateAtEnd())
+    _check_sweep(trainer)
+    if trainer.is_global_zero:
+        folder.write_config(config)
+        report.training_header(config, data, task, trainer, folder.path, weights)
+
+    trainer.fit(task, data, ckpt_path=folder.resume)
+    trainer.save_checkpoint(folder.last)
+    best = folder.best if trainer.checkpoint_callback.best_model_path else folder.last
+    trainer.validate(task, data, ckpt_path=best, verbose=False)
+    if trainer.is_global_zero:
+        write_model(folder.model, model.state_dict(), model.config)
+        if task.results:
+            content = report.content_of_metrics(config, task, data, str(best))
+            write_json(folder.metrics, content)
+            report.results(content, task.metrics.per_class, config["monitor"]["metric"])
+        report.written([folder.best, folder.last, folder.model, folder.metrics, folder.predictions])
+        report.console.print(f"\nevaluate it with\n  {command('eval', override('checkpoint', best))}")
+    return Run(folder.path, best, report.measured(task))
+
+
+def start(model: nn.Module, config: Config) -> str:
+    """A line about the weights that training starts from, once they are loaded: what fitted and what did not."""
     if config["resume"] is not None:  # whatever that run once started from, a recipe's own weights included
         if "loops" not in read_weights(Path(config["resume"])).extras:
             raise UserError(
@@ -43,51 +87,10 @@ def start(model: "nn.Module", config: "Config") -> str:
     return "random"
 
 
-def train(config: DictConfig) -> float | None:
-    """Runs what the configuration describes. Returns the best validation score, which a sweep compares.
-
-    None without validation (trainer.limit_val_batches=0): then the last weights are what is kept.
-    """
-    # Imported here, so that --help and a misspelt option answer at once.
-    import lightning
-
-    from pvtseg.build import build_data, build_model, build_task, build_trainer, resolve
-    from pvtseg.callbacks.carry_config import CarryConfig
-    from pvtseg.callbacks.exact_resume import ExactResume
-    from pvtseg.checkpoints.files import write_model
-    from pvtseg.cli import report
-    from pvtseg.cli.quiet import quieten
-    from pvtseg.cli.run_folder import RunFolder
-
-    quieten()
-    folder = RunFolder(Path(config.paths.run), resume=config.resume)
-    lightning.seed_everything(config.seed, workers=True, verbose=False)
-    data = build_data(config)
-    config = resolve(config)
-    model = build_model(config)
-    weights = start(model, config)
-    task = build_task(config, model)
-    if config["compile"]:
-        task.compile()
-    trainer = build_trainer(config, CarryConfig(model.config), ExactResume())
-    if HydraConfig.get().mode is RunMode.MULTIRUN and trainer.strategy.launcher is not None:
+def _check_sweep(trainer: Trainer) -> None:
+    """Raises UserError for a sweep on several devices, whose other processes would run the whole sweep again."""
+    in_a_sweep = HydraConfig.initialized() and HydraConfig.get().mode is RunMode.MULTIRUN
+    if in_a_sweep and trainer.strategy.launcher is not None:
         raise UserError(
             "a sweep (-m) runs its jobs one after another in one process; use trainer.devices=1, or a command for each run."
         )
-    if trainer.is_global_zero:
-        folder.write_config(config)
-        report.training_header(config, data, task, trainer, folder.path, weights)
-
-    trainer.fit(task, data, ckpt_path=folder.resume)
-    trainer.save_checkpoint(folder.last)
-    best = folder.best if trainer.checkpoint_callback.best_model_path else folder.last
-    trainer.validate(task, data, ckpt_path=best, verbose=False)
-    if trainer.is_global_zero:
-        write_model(folder.model, model.state_dict(), model.config)
-        if task.results:
-            content = report.content_of_metrics(config, task, data, str(best))
-            folder.write_metrics(content)
-            report.results(content, config["monitor"])
-        report.written([folder.best, folder.last, folder.model, folder.metrics, folder.predictions])
-        report.console.print(f"\nevaluate it with\n  python eval.py checkpoint={best}")
-    return task.results.get(config["monitor"])

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pvtseg.cli.verbs import main
+
 TASKS = ("segmentation", "depth", "classification")
 TINY = [
     "data.train.size=[32,32]", "data.train.length=8", "data.val.length=4", "data.batch_size=2", "data.eval_batch_size=2",
@@ -30,17 +32,15 @@ class Outcome(NamedTuple):
         return self.errors.strip().splitlines()[-1]
 
 
-def run_command(module: str, *arguments: str) -> Outcome:
-    """Runs main() of a module of pvtseg.cli as the command line would."""
-    from importlib import import_module
-
+def run_command(verb: str, *arguments: str) -> Outcome:
+    """Runs a verb as `pvtseg VERB ...` would, in this process."""
     output, errors = io.StringIO(), io.StringIO()
     status = 0
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
-        patch.setattr(sys, "argv", [module, *map(str, arguments)])
+        patch.setattr(sys, "argv", ["pvtseg", verb, *map(str, arguments)])
         patch.delenv("HYDRA_FULL_ERROR", raising=False)
         try:
-            import_module(f"pvtseg.cli.{module}").main()
+            main()
         except SystemExit as error:
             status = error.code if isinstance(error.code, int) else int(error.code is not None)
     os.environ.pop("HYDRA_FULL_ERROR", None)

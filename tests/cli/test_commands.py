@@ -69,7 +69,7 @@ def test_a_run_says_what_it_does_and_how_to_go_on(trained):
 @pytest.mark.parametrize("file", ["checkpoints/best.ckpt", "model.safetensors"])
 def test_an_evaluation_repeats_the_runs_numbers_to_the_digit(trained, command, tmp_path, task, file):
     folder, _ = trained(task)
-    outcome = command("evaluate", f"checkpoint={folder / file}", f"hydra.run.dir={tmp_path}")
+    outcome = command("eval", f"checkpoint={folder / file}", f"hydra.run.dir={tmp_path}")
     assert outcome.status == 0, outcome.errors
     found, expected = (json.loads((path / "metrics.json").read_text()) for path in (tmp_path, folder))
     assert found["metrics"] == expected["metrics"]
@@ -79,7 +79,7 @@ def test_an_evaluation_repeats_the_runs_numbers_to_the_digit(trained, command, t
 def test_an_evaluation_asks_in_another_way_by_one_override(trained, command, tmp_path):
     folder, _ = trained("segmentation")
     outcome = command(
-        "evaluate", f"checkpoint={folder}/model.safetensors", "inference=multi_scale_flip", "inference.ratios=[1.0,1.5]",
+        "eval", f"checkpoint={folder}/model.safetensors", "inference=multi_scale_flip", "inference.ratios=[1.0,1.5]",
         "inference.flip=false", f"hydra.run.dir={tmp_path}",
     )  # fmt: skip
     assert outcome.status == 0, outcome.errors
@@ -90,7 +90,7 @@ def test_an_evaluation_asks_in_another_way_by_one_override(trained, command, tmp
 
 def test_an_evaluation_takes_other_data_of_the_same_kind(trained, command, tmp_path):
     folder, _ = trained("segmentation")
-    outcome = command("evaluate", f"checkpoint={folder}/model.safetensors", "data.val.length=2", f"hydra.run.dir={tmp_path}")
+    outcome = command("eval", f"checkpoint={folder}/model.safetensors", "data.val.length=2", f"hydra.run.dir={tmp_path}")
     assert outcome.status == 0, outcome.errors
     assert json.loads((tmp_path / "metrics.json").read_text())["protocol"]["images"] == 2
 
@@ -135,7 +135,7 @@ def test_a_run_without_validation_keeps_its_last_weights(command, tiny, tmp_path
 def test_figures_of_some_batches_say_so(trained, command, tmp_path):
     folder, _ = trained("classification")
     arguments = [f"checkpoint={folder}/model.safetensors", f"hydra.run.dir={tmp_path}", "trainer.limit_val_batches=1"]
-    outcome = command("evaluate", *arguments)
+    outcome = command("eval", *arguments)
     assert outcome.status == 0, outcome.errors
     assert "limit_val_batches=1" in outcome.output
     assert json.loads((tmp_path / "metrics.json").read_text())["protocol"]["limit_val_batches"] == 1

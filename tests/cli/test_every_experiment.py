@@ -8,6 +8,7 @@ import re
 import pytest
 import torch
 from made import make_ade20k, make_camvid, make_digits, make_imagenet_archives, make_indoor_rgbd, make_nyu_depth
+from short_runs import RECIPES, TWO_STEPS, recipe_of
 
 from pvtseg.backbones.pvt_v2 import variants
 from pvtseg.paths import config_dir
@@ -17,23 +18,7 @@ NAMES = sorted(path.stem for path in (config_dir() / "experiment").glob("[!_]*.y
 IN_BETWEEN = re.compile(r"(segformer|pvt_v2|glpn)_(b1|b3|b4)_")  # sizes that differ from their neighbors in numbers alone
 EXPERIMENTS = [pytest.param(name, marks=[pytest.mark.slow] * bool(IN_BETWEEN.search(name))) for name in NAMES]
 
-# What makes a run small, and nothing else: head, loss, transforms, schedule, optimizer, inference and metrics are the recipe's.
-SHORT = ["trainer.max_steps=2", "trainer.val_check_interval=2", "trainer.num_sanity_val_steps=0", "trainer.log_every_n_steps=1"]
-ALONE = ["pretrained=null", "trainer.accelerator=cpu", "data.num_workers=0"]
-SMALL = {
-    "ade20k": [
-        "total_batch=4", "data.batch_size=2", "data.train_transform.size=[64,64]",
-        "data.train_transform.base_size=[256,64]", "data.eval_transform.base_size=[256,64]",
-    ],
-    "nyu_depth": ["total_batch=2", "data.batch_size=1", "data.train_transform.size=[64,96]"],
-    "imagenet": ["total_batch=8", "data.batch_size=4", "data.train_transform.size=[32,32]", "data.eval_transform.size=[32,32]"],
-    "camvid": ["data.batch_size=2", "data.train_transform.size=[64,96]", "data.eval_transform.size=[96,128]"],
-    "indoor_rgbd": [
-        "data.batch_size=2", "data.train_transform.size=[60,80]",
-        "data.train_transform.resize=[60,80]", "data.eval_transform.size=[60,80]",
-    ],
-    "digits": ["data.batch_size=10"],
-}  # fmt: skip
+ALONE = ["pretrained=null", "trainer.accelerator=cpu", "trainer.log_every_n_steps=1"]
 METRICS = {"segmentation": "mIoU", "depth": "delta1", "classification": "top1"}
 PROTOCOL = {
     "segmentation": {"mIoU", "ignore_index", "absent_classes"},
@@ -41,10 +26,6 @@ PROTOCOL = {
     "classification": {"top1", "top5"},
 }
 NUM_VAL = {"ade20k": 3, "nyu_depth": 1, "imagenet": 10, "camvid": 2, "indoor_rgbd": 3, "digits": 10}
-
-
-def data_of(experiment: str) -> str:
-    return next(name for name in SMALL if experiment.endswith(name))
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +50,9 @@ def small_encoders(monkeypatch):
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 @pytest.mark.usefixtures("small_encoders")
 def test_every_experiment_trains_and_is_evaluated(command, roots, tmp_path, experiment):
-    data = data_of(experiment)
+    data = recipe_of(experiment)
     run = f"hydra.run.dir={tmp_path}"
-    outcome = command("train", f"experiment={experiment}", roots[data], *SMALL[data], *SHORT, *ALONE, run)
+    outcome = command("train", f"experiment={experiment}", roots[data], *RECIPES[data], *TWO_STEPS, *ALONE, run)
     assert outcome.status == 0, outcome.errors
 
     assert torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 2
@@ -98,7 +79,7 @@ def test_a_recipe_answers_at_the_size_of_each_image(command, roots, tmp_path, mo
 
     predict = Segmentation.predict
     monkeypatch.setattr(Segmentation, "predict", spy)
-    experiment = ["experiment=segformer_b0_ade20k", roots["ade20k"], *SMALL["ade20k"], *SHORT, *ALONE]
+    experiment = ["experiment=segformer_b0_ade20k", roots["ade20k"], *RECIPES["ade20k"], *TWO_STEPS, *ALONE]
     outcome = command("train", *experiment, f"hydra.run.dir={tmp_path}")
     assert outcome.status == 0, outcome.errors
     assert seen == 2 * [((64, 96), (48, 64)), ((128, 64), (70, 41)), ((64, 96), (48, 64))]  # in training, and of the best

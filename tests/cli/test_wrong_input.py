@@ -127,7 +127,7 @@ def pickle_with_code(folder):
 @pytest.mark.parametrize("make", [missing, text, empty, foreign, plain_weights, with_code, pickle_with_code])
 def test_a_checkpoint_of_another_kind_is_named_and_runs_no_code(command, tmp_path, make):
     path = make(tmp_path)
-    outcome = command("evaluate", f"checkpoint={path}", f"hydra.run.dir={tmp_path / 'run'}")
+    outcome = command("eval", f"checkpoint={path}", f"hydra.run.dir={tmp_path / 'run'}")
     check(outcome, path.name)
     assert not (tmp_path / "the code ran").exists()
 
@@ -137,23 +137,23 @@ def test_a_truncated_checkpoint_is_named(command, trained, tmp_path):
     for name in ("checkpoints/best.ckpt", "model.safetensors"):
         cut = tmp_path / name.replace("/", "_")
         cut.write_bytes((folder / name).read_bytes()[:100_000])
-        check(command("evaluate", f"checkpoint={cut}", f"hydra.run.dir={tmp_path / 'run'}"), cut.name)
+        check(command("eval", f"checkpoint={cut}", f"hydra.run.dir={tmp_path / 'run'}"), cut.name)
 
 
 def test_an_evaluation_without_a_checkpoint_asks_for_one(command, tmp_path):
-    check(command("evaluate", f"hydra.run.dir={tmp_path}"), "checkpoint=")
+    check(command("eval", f"hydra.run.dir={tmp_path}"), "checkpoint=")
 
 
 def test_an_evaluation_of_no_images_is_refused(command, trained, tmp_path):
     folder, _ = trained("classification")
     arguments = [f"checkpoint={folder}/model.safetensors", "trainer.limit_val_batches=0", f"hydra.run.dir={tmp_path}"]
-    check(command("evaluate", *arguments), "trainer.limit_val_batches=0")
+    check(command("eval", *arguments), "trainer.limit_val_batches=0")
 
 
 @pytest.mark.parametrize("override", ["backbone=b1", "head.channels=16", "task=depth"])
 def test_what_the_weights_are_bound_to_cannot_be_changed_in_an_evaluation(command, trained, tmp_path, override):
     folder, _ = trained("segmentation")
-    outcome = command("evaluate", f"checkpoint={folder}/model.safetensors", override, f"hydra.run.dir={tmp_path}")
+    outcome = command("eval", f"checkpoint={folder}/model.safetensors", override, f"hydra.run.dir={tmp_path}")
     check(outcome, override.partition("=")[0], "checkpoint")
 
 

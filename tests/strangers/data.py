@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from strangers.spot import Spot
 from torch.utils.data import Dataset
+
+from strangers.spot import Spot
 
 
 class Spots(Dataset):

@@ -1,0 +1,26 @@
+"""A finished run, as the Python interface hands it over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pvtseg.load import load_predictor
+from pvtseg.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training leaves.
+
+    folder: with checkpoints, model.safetensors, metrics.json, logs and pictures. metrics: plain numbers by name, of the
+    best checkpoint; empty without validation. checkpoint: the best, or the last without validation.
+    """
+
+    folder: Path
+    checkpoint: Path
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def predictor(self, *, device: str = "cpu") -> Predictor:
+        """The predictor of the best weights: predictor(image) -> the prediction in the image's own size."""
+        return load_predictor(self.checkpoint, device=device)
