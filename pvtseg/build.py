@@ -6,12 +6,10 @@ import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
@@ -22,10 +20,9 @@ from pvtseg.paths import config_dir
 if TYPE_CHECKING:  # these cost seconds to import, and the nodes' _target_ does it when they are needed
     from lightning import Callback, Trainer
     from torch import nn
-    from torch.utils.data import Dataset
 
     from pvtseg.data.module import DataModule
-    from pvtseg.data.target_info import ClassInfo, DepthRange
+    from pvtseg.data.target_info import ClassInfo
     from pvtseg.interfaces import EvalTransform, Inference, PostProcess, Visualizer
     from pvtseg.model import Model
     from pvtseg.task import Task
@@ -122,19 +119,6 @@ def build_eval_transform(config: Config | DictConfig) -> EvalTransform:
     transform = instantiate_node(config["data"]["eval_transform"], "data.eval_transform")
     ratios = config["inference"].get("ratios")
     return transform if ratios is None else MultiScale(transform, ratios)
-
-
-def build_samples(config: DictConfig, split: str, **options: Any) -> Dataset:
-    """The samples of one split, train or val, alone. Of the options, those that this data set knows are handed over."""
-    known = signature(get_object(config["data"][split]["_target_"])).parameters
-    usable = {name: value for name, value in options.items() if name in known}
-    return instantiate_node(config["data"][split], f"data.{split}", **usable)
-
-
-def build_target_info(config: Config | DictConfig) -> ClassInfo | DepthRange:
-    """The facts of the data's targets: classes, or the range of depths."""
-    key = "labels" if "labels" in config["data"] else "depth"
-    return instantiate_node(config["data"][key], f"data.{key}")
 
 
 def build_visualizer(config: Config | DictConfig) -> Visualizer:
