@@ -121,7 +121,7 @@ def test_only_what_belongs_to_the_weights_is_carried_by_a_checkpoint():
     [
         ("~head.num_classes", "SegFormerHead needs.*num_classes.*head"),
         ("+head.foo=1", r"SegFormerHead has no option 'foo' \(head\.foo\)"),
-        ("backbone.in_channels=0", "in_channels is 0"),
+        ("backbone.in_channels=0", "in_channels=0"),
         ("+backbone.foo=1", r"has no option 'foo' \(backbone\.foo\)"),
     ],
 )
