@@ -23,7 +23,7 @@ def upsampled_argmax(logits: Tensor | Sequence[Tensor], size: tuple[int, int]) -
     Several logits, each at its own resolution, are each upsampled and turned into probabilities by a softmax; the class of
     the largest mean probability wins.
 
-    Bilinear upsampling mixes four coarse pixels. If they share one argmax (in all logits), that class also wins after
+    Bilinear upsampling mixes four coarse pixels. If they agree in their argmax (in all logits), that class also wins after
     upsampling. Only the remaining pixels, along region borders, are interpolated.
     """
     several = [logits] if isinstance(logits, Tensor) else logits
