@@ -140,7 +140,7 @@ def _index(archive: Path, devkit: Path) -> np.ndarray:
     kept = cache_file("archives", archive, ".npy")
     if kept.is_file() and kept.stat().st_mtime >= archive.stat().st_mtime:
         return np.load(kept, allow_pickle=False)
-    log.warning("reading where the images lie in %s; it takes minutes, once", archive)
+    log.warning("finding the images in %s; it takes minutes, once", archive)
     try:
         found = list(_train_members(archive) if archive.name == TRAIN_ARCHIVE else _val_members(archive, _read_devkit(devkit)))
     except DAMAGED as error:
