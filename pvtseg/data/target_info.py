@@ -104,8 +104,8 @@ def distinct_colors(count: int) -> tuple[tuple[int, int, int], ...]:
 
 def _color(index: int) -> tuple[int, int, int]:
     hue, saturation, brightness = ((0.5 + index / GOLDEN_RATIO**axis) % 1 for axis in (1, 2, 3))
-    color = colorsys.hsv_to_rgb(hue, 0.4 + 0.55 * saturation, 0.5 + 0.5 * brightness)
-    return tuple(round(255 * channel) for channel in color)
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.4 + 0.55 * saturation, 0.5 + 0.5 * brightness)
+    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def _numbered_names(count: int) -> tuple[str, ...]:
@@ -143,4 +143,4 @@ def _checked_palette(palette: Sequence[Sequence[int]], num_classes: int) -> tupl
     for color in palette:
         if len(color) != 3 or not all(0 <= channel <= 255 for channel in color):
             raise UserError(f"data.labels.palette holds {list(color)}; use red, green, blue, each in 0..255.")
-    return tuple(tuple(int(channel) for channel in color) for color in palette)
+    return tuple((int(red), int(green), int(blue)) for red, green, blue in palette)
