@@ -1,4 +1,4 @@
-"""OpenMMLab's SegFormer and PVT v2, written down plainly with its module names; openmmlab_oracle.py compares with its own code."""
+"""OpenMMLab's SegFormer and PVT v2, written plainly with its module names. openmmlab_oracle.py compares with its own code."""
 
 import sys
 import types
@@ -162,7 +162,9 @@ def test_the_epsilons_are_openmmlabs(tmp_path, image, shaken):
 def test_pvt_v2_of_a_detector_of_mmdetection_is_read(tmp_path, image, shaken):
     theirs = shaken(Encoder((8, 8, 4, 4)))
     state = {f"backbone.{name}": tensor for name, tensor in theirs.state_dict().items()}
-    others = {f"{part}.{index}.conv.weight": torch.zeros(3) for part in ("neck.fpn_convs", "bbox_head.cls_convs") for index in (0, 1)}
+    others = {
+        f"{part}.{index}.conv.weight": torch.zeros(3) for part in ("neck.fpn_convs", "bbox_head.cls_convs") for index in (0, 1)
+    }
     torch.save({"state_dict": {**state, **others}, "meta": {"CLASSES": ("person",)}}, tmp_path / "x.pth")
     ours = load_backbone(tmp_path / "x.pth")
     picture = image(129, 187)
@@ -197,7 +199,9 @@ def test_their_code_takes_what_is_saved_for_it(tmp_path, image, shaken):
 
 def test_what_openmmlab_lacks_is_refused(tmp_path):
     backbone = mit_b0()
-    with pytest.raises(UserError, match="OpenMMLab has no SegFormer head of this kind; save with layout=pvtseg, huggingface, official"):
+    with pytest.raises(
+        UserError, match="OpenMMLab has no SegFormer head of this kind; save with layout=pvtseg, huggingface, official"
+    ):
         save_model(Model(backbone, SegFormerHead(backbone.channels, 3)), tmp_path, layout="openmmlab")
     with pytest.raises(UserError, match="Hugging Face has no SegFormer head of this kind; save with layout=pvtseg, openmmlab"):
         save_model(Model(backbone, ConvSegFormerHead(backbone.channels, 3)), tmp_path, layout="huggingface")
