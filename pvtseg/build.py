@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -19,7 +19,6 @@ from pvtseg.paths import config_dir
 
 if TYPE_CHECKING:  # these cost seconds to import, and the nodes' _target_ does it when they are needed
     from lightning import Callback, Trainer
-    from torch import nn
 
     from pvtseg.data.module import DataModule
     from pvtseg.data.target_info import ClassInfo
@@ -57,7 +56,7 @@ def compose(*overrides: str, name: str = "train") -> DictConfig:
 def _hydra_config(config: DictConfig) -> Iterator[None]:
     """Interpolations such as ${hydra:runtime.choices.task} read this configuration."""
     known = HydraConfig.instance().cfg
-    HydraConfig.instance().cfg = config
+    HydraConfig.instance().cfg = cast(Any, config)
     try:
         yield
     finally:
@@ -128,7 +127,7 @@ def build_visualizer(config: Config | DictConfig) -> Visualizer:
     return make(config["visualizer"], "visualizer", several=Visualizers)
 
 
-def build_backbone(config: Config) -> nn.Module:
+def build_backbone(config: Config) -> Any:
     """The encoder alone, with random weights."""
     return instantiate_node(config["backbone"], "backbone")
 

@@ -85,11 +85,12 @@ class RunProgress(ProgressBar):
         if trainer.state.fn != "fit":
             self._close()
             return
-        if self.metric not in pl_module.results:
-            known = ", ".join(name for name in pl_module.results if name not in pl_module.metrics.per_class)
+        task: Any = pl_module
+        if self.metric not in task.results:
+            known = ", ".join(name for name in task.results if name not in task.metrics.per_class)
             raise UserError(f"monitor.metric is {self.metric!r}, which the metrics do not have; use one of {known}.")
         if self._enabled and not trainer.sanity_checking:
-            self._print_score(trainer.global_step, pl_module.results[self.metric])
+            self._print_score(trainer.global_step, task.results[self.metric])
 
     def _print_score(self, step: int, score: float) -> None:
         """A nan, which no comparison ranks, is never the best."""

@@ -240,7 +240,7 @@ def test_unpacked_validation_images_get_their_labels_from_the_kit(tmp_path):
 
 
 def test_what_is_missing_of_imagenet_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"neither a folder train .* nor ILSVRC2012_img_train\.tar; pvtseg download"):
+    with pytest.raises(UserError, match=r"neither a folder train .* nor ILSVRC2012_img_train\.tar; run pvtseg download"):
         imagenet(tmp_path, split="train", labels=THREE)
     make_imagenet_archives(tmp_path)
     with pytest.raises(UserError, match=r"holds 3 classes; wanted are 1000"):
