@@ -41,6 +41,7 @@ def fit(config: DictConfig) -> Run:
     folder = RunFolder(Path(config.paths.run), resume=config.resume)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = build_data(config)
+    data.check()
     config = complete(config, data.labels)
     model = build_model(config)
     weights = start(model, config)
