@@ -19,7 +19,7 @@ from contest import Contest, Setting
 from reporting import OURS
 from torch import Tensor, nn
 
-from pvtseg.checkpoints.convert.segformer import SEGMENTER
+from pvtseg.checkpoints.families.segformer import SEGMENTER
 from pvtseg.losses.cross_entropy import CrossEntropy
 
 CLASSES = 150
@@ -51,7 +51,7 @@ class Step:
 
     def gradients(self) -> Mapping[str, Tensor]:
         gradients = {name: parameter.grad for name, parameter in self.model.named_parameters()}
-        return gradients if hasattr(self.model, "backbone") else SEGMENTER.to_ours(gradients)
+        return gradients if hasattr(self.model, "backbone") else SEGMENTER.from_published(gradients)
 
 
 def ours(size: str, setting: Setting) -> Step:

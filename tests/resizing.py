@@ -1,4 +1,6 @@
-"""What upsampling is measured by: torch's own, at sizes of every kind."""
+"""The reference of upsampling, torch's own, and sizes of every kind."""
+
+from __future__ import annotations
 
 import torch
 from torch.nn import functional as F

@@ -5,7 +5,7 @@ import torch
 
 from pvtseg.backbones.pvt_v2 import mit_b0, pvt_v2_b0, pvt_v2_b1
 from pvtseg.build import build_model
-from pvtseg.checkpoints.convert import official
+from pvtseg.checkpoints.families import pvt_v2
 from pvtseg.checkpoints.files import CONFIG_KEY, unpack
 from pvtseg.checkpoints.io import read_weights
 from pvtseg.errors import UserError
@@ -13,7 +13,7 @@ from pvtseg.heads.glpn import GLPNHead
 from pvtseg.heads.linear import LinearHead
 from pvtseg.heads.segformer import SegFormerHead
 from pvtseg.load import load_backbone, load_initial, load_model, load_pretrained, save_model
-from pvtseg.model import DenseModel, ImageModel
+from pvtseg.model import Model
 
 NAMES = ["wall", "floor", "door"]
 
@@ -50,7 +50,7 @@ def encoder(tmp_path):
     """An official file with the weights of an encoder and a classifier."""
     torch.manual_seed(1)
     backbone = pvt_v2_b0()
-    weights = official.CLASSIFIER.to_theirs(ImageModel(backbone, LinearHead(backbone.channels, 5)).state_dict())
+    weights = pvt_v2.OFFICIAL.to_published(Model(backbone, LinearHead(backbone.channels, 5)).state_dict())
     torch.save(weights, tmp_path / "pvt_v2_b0.pth")
     return backbone, tmp_path / "pvt_v2_b0.pth"
 
@@ -204,7 +204,7 @@ def test_a_head_of_another_width_starts_anew_where_it_differs(trained):
 
 def test_a_depth_head_is_kept_and_another_range_is_told(tmp_path):
     backbone = mit_b0()
-    source = save_model(DenseModel(backbone, GLPNHead(backbone.channels, max_depth=10)), tmp_path)
+    source = save_model(Model(backbone, GLPNHead(backbone.channels, max_depth=10)), tmp_path)
     config = load_model(source).config
     model = build_model({**config, "head": {**config["head"], "max_depth": 80.0}})
     report = load_initial(model, source)
@@ -214,7 +214,7 @@ def test_a_depth_head_is_kept_and_another_range_is_told(tmp_path):
 
 def test_a_model_put_together_by_hand_is_saved_with_what_its_weights_show(tmp_path):
     backbone = mit_b0(norm_eps=1e-5)
-    model = DenseModel(backbone, SegFormerHead(backbone.channels, 3, channels=16)).eval()
+    model = Model(backbone, SegFormerHead(backbone.channels, 3, channels=16)).eval()
     again = load_model(save_model(model, tmp_path))
     assert again.config["backbone"]["_target_"].endswith("mit_b0")
     assert again.config["backbone"]["norm_eps"] == 1e-5

@@ -28,6 +28,18 @@ def test_the_wheel_carries_every_configuration(site: Path) -> None:
     assert inside == {path.relative_to(ROOT / "configs") for path in (ROOT / "configs").rglob("*.yaml")}
 
 
+def test_the_wheel_is_typed_and_tells_its_version(site: Path) -> None:
+    assert (site / "pvtseg" / "py.typed").is_file()
+    code = "import pvtseg; print(pvtseg.__file__, pvtseg.__version__)"
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=site, env=environment, capture_output=True, text=True, check=True)
+    (info,) = site.glob("pvtseg-*.dist-info")
+    assert done.stdout.split() == [
+        str(site / "pvtseg" / "__init__.py"),
+        info.name.removeprefix("pvtseg-").removesuffix(".dist-info"),
+    ]
+
+
 def test_the_wheel_trains_a_step_outside_the_checkout(site: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pvtseg", "train", "task=segmentation", "trainer.max_steps=1", "hydra.run.dir=run"]
     small = ["data.train.size=[32,32]", "data.train.length=2", "data.val.length=2", "data.batch_size=2", "data.num_workers=0"]

@@ -5,7 +5,6 @@ from functools import partial
 import lightning
 import pytest
 import torch
-from pvtseg.losses.classification import ClassificationCrossEntropy
 from torch.nn import functional as F
 
 import pvtseg
@@ -17,6 +16,7 @@ from pvtseg.heads.glpn import GLPNHead
 from pvtseg.heads.linear import LinearHead
 from pvtseg.heads.segformer import SegFormerHead
 from pvtseg.inference.whole import Whole
+from pvtseg.losses.classification import ClassificationCrossEntropy
 from pvtseg.losses.cross_entropy import CrossEntropy
 from pvtseg.losses.silog import SiLogLoss
 from pvtseg.metrics.classification import ClassificationMetrics

@@ -1,4 +1,4 @@
-"""Our checkpoint files: weights together with the configuration that made them."""
+"""Our checkpoint files: weights together with the configuration that made them, and the version of its format."""
 
 from __future__ import annotations
 
@@ -9,17 +9,25 @@ from typing import Any
 from safetensors.torch import save_file
 
 from pvtseg.checkpoints.io import State, Weights
+from pvtseg.checkpoints.trust import check_plain
+from pvtseg.checkpoints.versions import VERSION, upgrade
+from pvtseg.errors import UserError
 
 CONFIG_KEY = "pvtseg"  # in a .ckpt, and in the metadata of a .safetensors
 
 
+def pack(config: dict[str, Any]) -> dict[str, Any]:
+    """The value of CONFIG_KEY in a .ckpt: the configuration and the version of its format."""
+    return {"version": VERSION, "config": config}
+
+
 def write_model(path: Path, state: State, config: dict[str, Any]) -> None:
-    """A .safetensors file of the weights with the configuration inside. Whole or not at all."""
-    write_tensors(path, state, {CONFIG_KEY: json.dumps(config)})
+    """Writes a .safetensors file of the weights with the configuration inside. Whole or not at all."""
+    write_tensors(path, state, {CONFIG_KEY: json.dumps(pack(config))})
 
 
 def write_tensors(path: Path, state: State, metadata: dict[str, str]) -> None:
-    """A .safetensors file. Whole or not at all."""
+    """Writes a .safetensors file. Whole or not at all."""
     partial = path.with_suffix(".partial")
     contiguous = {name: tensor.detach().contiguous().cpu() for name, tensor in state.items()}
     partial.touch()
@@ -29,18 +37,34 @@ def write_tensors(path: Path, state: State, metadata: dict[str, str]) -> None:
     partial.replace(path)
 
 
-def pack(config: dict[str, Any]) -> dict[str, Any]:
-    """What a .ckpt holds under CONFIG_KEY."""
-    return config
-
-
 def is_ours(weights: Weights) -> bool:
     """Whether the configuration is in the file."""
     return CONFIG_KEY in weights.extras
 
 
 def unpack(weights: Weights) -> tuple[dict[str, Any], State]:
-    """(configuration, weights) of a file of ours. A .ckpt names them after the task's attribute `model`."""
-    config = weights.extras[CONFIG_KEY]
+    """(configuration, weights) of a file of ours, brought to today's version.
+
+    A .ckpt names the weights after the task's attribute `model`. Raises UserError for a
+    damaged configuration, and for one of a version that is not known yet.
+    """
     of_model = {name[len("model.") :]: tensor for name, tensor in weights.state.items() if name.startswith("model.")}
-    return json.loads(config) if isinstance(config, str) else config, of_model or weights.state
+    version, config = _versioned(weights.extras[CONFIG_KEY])
+    return upgrade(version, config, of_model or weights.state)
+
+
+def _versioned(packed: Any) -> tuple[int, dict[str, Any]]:
+    """(version, configuration) of the value of CONFIG_KEY; before versions were counted, it was the configuration."""
+    try:
+        packed = json.loads(packed) if isinstance(packed, str) else packed
+    except json.JSONDecodeError as error:
+        raise UserError(f"its configuration is not JSON ({error}); save the model again.") from error
+    version, config = (packed.get("version"), packed.get("config")) if _is_packed(packed) else (0, packed)
+    if isinstance(version, bool) or not isinstance(version, int) or not isinstance(config, dict) or "backbone" not in config:
+        raise UserError("its configuration is not one of pvtseg; save the model again.")
+    check_plain(config)
+    return version, config
+
+
+def _is_packed(packed: Any) -> bool:
+    return isinstance(packed, dict) and "version" in packed

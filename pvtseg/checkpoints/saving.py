@@ -1,118 +1,114 @@
-"""Writes a model in our layout, Hugging Face's, timm's, or the authors'."""
+"""Writes a model in our layout, or in a published one."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from pvtseg.checkpoints import images, settings
-from pvtseg.checkpoints.anatomy import Anatomy
-from pvtseg.checkpoints.convert import glpn, huggingface, official, segformer, timm
-from pvtseg.checkpoints.files import write_model, write_tensors
+from pvtseg.checkpoints.architecture import Architecture
+from pvtseg.checkpoints.checkpoint import HEADS
+from pvtseg.checkpoints.families import FAMILIES
+from pvtseg.checkpoints.families.family import OFFICIAL_EPS, Epsilons, Family
+from pvtseg.checkpoints.files import pack, write_model, write_tensors
 from pvtseg.checkpoints.io import State
+from pvtseg.checkpoints.names import Format
 from pvtseg.errors import UserError
 
 Node = dict[str, Any]
 
-OFFICIAL = {
-    None: official.CLASSIFIER,
-    "classification": official.CLASSIFIER,
-    "segmentation": segformer.OFFICIAL,
-    "depth": glpn.OFFICIAL,
-}
-HUGGINGFACE = {
-    ("pvt_v2", None): huggingface.ENCODER,
-    ("pvt_v2", "classification"): huggingface.CLASSIFIER,
-    ("segformer", None): segformer.ENCODER,
-    ("segformer", "classification"): segformer.CLASSIFIER,
-    ("segformer", "segmentation"): segformer.SEGMENTER,
-    ("glpn", "depth"): glpn.DEPTH_ESTIMATOR,
-}
+LAYOUTS = ("pvtseg", "huggingface", "timm", "official", "openmmlab")
+OWNERS = {"huggingface": "Hugging Face", "timm": "timm", "official": "the authors' code", "openmmlab": "OpenMMLab"}
+PYRAMIDS = "pvtseg.backbones.pvt_v2."
 
 
 def write_checkpoint(config: Node, state: State, folder: Path, layout: str) -> None:
     """Writes a model into a folder, from which `read_checkpoint` reads it again.
 
-    pvtseg: model.safetensors, with the configuration inside, and a readable config.json. huggingface: what transformers'
-    `from_pretrained` opens. timm: what `timm.create_model` opens, as checkpoint_path or "local-dir:FOLDER". official:
-    model.pth. Raises UserError where a format cannot hold the model.
+    pvtseg: model.safetensors, with the configuration inside, and a readable config.json.
+    huggingface: for transformers' `from_pretrained`. timm: for `timm.create_model`, as
+    checkpoint_path or "local-dir:FOLDER". official and openmmlab: model.pth. Raises
+    UserError if a layout cannot hold the model.
     """
-    if layout not in WRITERS:
-        raise UserError(f"there is no layout {layout!r}; use one of {', '.join(WRITERS)}.")
+    if layout not in LAYOUTS:
+        raise UserError(f"there is no layout {layout!r}; use one of {', '.join(LAYOUTS)}.")
+    state = {name: tensor.detach().cpu() for name, tensor in state.items()}
+    if layout == "pvtseg":
+        folder.mkdir(parents=True, exist_ok=True)
+        WRITERS[layout](config, state, folder)
+        return
+    if not str(config["backbone"].get("_target_", "")).startswith(PYRAMIDS):
+        raise UserError(
+            f"{OWNERS[layout]} has no {config['backbone'].get('_target_')}; save with layout=pvtseg, which holds every model."
+        )
     folder.mkdir(parents=True, exist_ok=True)
-    WRITERS[layout](config, {name: tensor.detach().cpu() for name, tensor in state.items()}, folder)
+    WRITERS[layout](config, state, folder)
 
 
 def _write_ours(config: Node, state: State, folder: Path) -> None:
     write_model(folder / "model.safetensors", state, config)
-    _write_json(folder / "config.json", config)
+    _write_json(folder / "config.json", pack(config))
 
 
-def _write_huggingface(config: Node, state: State, folder: Path) -> None:
-    anatomy = Anatomy.of(state)
-    norm_eps = config["backbone"]["norm_eps"]
-    family = settings.model_type(anatomy, norm_eps)
-    described = settings.to_config(family, anatomy, config["data"], norm_eps=norm_eps)
-    renamed = HUGGINGFACE[family, anatomy.task].to_theirs(state)
+def _write_published(config: Node, state: State, folder: Path, *, layout: str) -> None:
+    """Weights, and the settings beside them, as the family writes them."""
+    architecture = Architecture.of(state, HEADS)
+    family, format = _format_for(layout, architecture, config["backbone"])
+    beside = family.write(architecture, layout, config)
+    renamed = format.to_published(state)
+    if layout in ("official", "openmmlab"):
+        _write_torch(folder / "model.pth", {"state_dict": renamed, **beside.extras} if beside.extras else renamed)
+        return
     write_tensors(folder / "model.safetensors", renamed, {})
-    _write_json(folder / "config.json", described)
-    _write_json(folder / "preprocessor_config.json", images.to_processor(family, config["data"]))
+    _write_json(folder / "config.json", beside.config)
+    if beside.processor:
+        _write_json(folder / "preprocessor_config.json", beside.processor)
 
 
-def _write_timm(config: Node, state: State, folder: Path) -> None:
-    anatomy = Anatomy.of(state)
-    if anatomy.task not in ("classification", None):
-        raise UserError(f"timm has no {anatomy.task} models; save with layout=pvtseg, huggingface or official.")
-    described = {
-        "architecture": _timm_name(config["backbone"]),
-        "num_classes": anatomy.num_classes or 0,
-        "num_features": anatomy.channels[-1],
-        "pretrained_cfg": {**images.to_timm(config["data"]), "num_classes": anatomy.num_classes or 0},
-    }
-    if anatomy.in_channels != 3:
-        described["model_args"] = {"in_chans": anatomy.in_channels}
-    names = config["data"].get("labels", {}).get("names")
-    if names:
-        described["label_names"] = list(names)
-    write_tensors(folder / "model.safetensors", timm.CLASSIFIER.to_theirs(state), {})
-    _write_json(folder / "config.json", described)
+def _format_for(layout: str, architecture: Architecture, backbone: Node) -> tuple[Family, Format]:
+    """The family and format that hold this model. Of several, the one with the model's epsilons, which keeps its numbers.
 
-
-def _write_official(config: Node, state: State, folder: Path) -> None:
-    anatomy = Anatomy.of(state)
-    content: Node = OFFICIAL[anatomy.task].to_theirs(state)
-    if anatomy.task == "segmentation":  # mmsegmentation's wrapping, which carries the classes
-        labels = config["data"]["labels"]
-        content = {"state_dict": content, "meta": {"CLASSES": labels.get("names"), "PALETTE": labels.get("palette")}}
-    partial = folder / "model.partial"
-    torch.save(content, partial)
-    partial.replace(folder / "model.pth")
-
-
-def _timm_name(backbone: Node) -> str:
-    """What timm calls this backbone; it knows the published sizes."""
-    name = backbone["_target_"].rpartition(".")[2]
-    name = f"{name}_li" if backbone.get("linear") else name.replace("_linear", "_li").replace("mit_b5", "pvt_v2_b5")
-    if not name.startswith("pvt_v2_b"):
+    Raises UserError if there is none.
+    """
+    known = [(family, format) for family in FAMILIES for format in family.formats if format.layout == layout]
+    holding = [(family, format) for family, format in known if architecture.head in format.heads]
+    if not holding:
+        kind = "SegFormer head of this kind" if architecture.task == "segmentation" and layout != "timm" else None
+        what = kind or f"{architecture.task} models"
+        others = ", ".join(other for other in LAYOUTS if other == "pvtseg" or _holds(other, architecture))
+        raise UserError(f"{OWNERS[layout]} has no {what}; save with layout={others}.")
+    fitting = [(family, format) for family, format in holding if format.linear or not architecture.linear]
+    if not fitting:
+        family = holding[0][0]
         raise UserError(
-            f"timm has PVT v2 in its published sizes, and not {name}; save with layout=pvtseg, huggingface or official."
+            f"{OWNERS[layout]}'s {family.name} has no linear attention; save with layout=pvtseg or layout=official."
         )
-    return name
+    eps: Epsilons = (backbone.get("embed_eps", OFFICIAL_EPS[0]), backbone.get("norm_eps", OFFICIAL_EPS[1]))
+    return next((entry for entry in fitting if entry[0].eps.get(layout) == eps), fitting[0])
+
+
+def _holds(layout: str, architecture: Architecture) -> bool:
+    formats = [format for family in FAMILIES for format in family.formats if format.layout == layout]
+    return any(architecture.head in format.heads and (format.linear or not architecture.linear) for format in formats)
+
+
+def _write_torch(path: Path, content: Node) -> None:
+    partial_file = path.with_suffix(".partial")
+    torch.save(content, partial_file)
+    partial_file.replace(path)
 
 
 def _write_json(path: Path, content: Node) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
+    partial_file = path.with_suffix(".partial")
+    partial_file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    partial_file.replace(path)
 
 
 WRITERS: dict[str, Callable[[Node, State, Path], None]] = {
     "pvtseg": _write_ours,
-    "huggingface": _write_huggingface,
-    "timm": _write_timm,
-    "official": _write_official,
+    **{layout: partial(_write_published, layout=layout) for layout in LAYOUTS if layout != "pvtseg"},
 }

@@ -17,7 +17,7 @@ def main() -> None:
 
 
 def download(config: DictConfig) -> None:
-    """Fetches, checks and unpacks. Raises UserError, with the steps printed, where a person has to do it."""
+    """Fetches, checks and unpacks. Where a person has to do it, prints the steps and raises UserError."""
     from rich.console import Console
 
     from pvtseg.cli.bar import bar
@@ -25,18 +25,18 @@ def download(config: DictConfig) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     name = config.data.name
-    source = OmegaConf.to_container(config.source, resolve=True)
-    folder = Path(source["folder"]).expanduser()
-    for remote in (RemoteFile(**file) for file in source["files"]):
-        with bar(console) as report:
-            file = obtain(remote, folder, report)
+    origin = OmegaConf.to_container(config.origin, resolve=True)
+    folder = Path(origin["folder"]).expanduser()
+    for remote in (RemoteFile(**file) for file in origin["files"]):
+        with bar(console) as progress:
+            file = obtain(remote, folder, progress)
         known = "" if remote.checksum else " (no checksum of it is published)"
         console.print(f"{'unpacked' if remote.unpack else 'wrote'} {file}{known}")
-    for number, step in enumerate(source["steps"], start=1):
+    for number, step in enumerate(origin["steps"], start=1):
         console.print(f"{number}. {step}")
-    if source["steps"]:
-        raise UserError(f"{name} cannot be fetched by a program; follow the {len(source['steps'])} steps above.")
-    if source["files"]:
-        console.print(f"\nlook at it with\n  pvtseg verify data={name}")
+    if origin["steps"]:
+        raise UserError(f"{name} cannot be fetched by a program; follow the {len(origin['steps'])} steps above.")
+    if origin["files"]:
+        console.print(f"\ncheck it with\n  pvtseg verify data={name}")
     else:
         console.print(f"{name} needs nothing downloaded")

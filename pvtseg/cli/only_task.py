@@ -1,4 +1,4 @@
-"""Spares `task=` to commands that look at data alone, where the data set answers one task only."""
+"""The default of `task=` for commands about data alone: the only task that the data has labels for."""
 
 from pvtseg.paths import config_dir
 

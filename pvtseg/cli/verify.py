@@ -1,7 +1,8 @@
-"""Looks at every image and label of a data set, and says what would go wrong in training."""
+"""Checks every image and label of a data set: what would go wrong in training, and what to do."""
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
     from pvtseg.data.target_info import ClassInfo, DepthRange
-    from pvtseg.data.verify import Part
+    from pvtseg.data.verify import Finding, SplitStatistics
 
-ON_SHEET = 12
+SHOWN = 12  # images in the contact sheet
 
 
 def main() -> None:
@@ -28,128 +29,180 @@ def main() -> None:
 
 
 def verify(config: DictConfig) -> None:
-    """Reports on the data. Raises UserError when training would go wrong, once everything has been looked at."""
-    from pvtseg.build import build_painter, build_truth
-    from pvtseg.cli import verify_report as report
-    from pvtseg.data.target_info import ClassInfo
-    from pvtseg.data.verify import Expected, class_weights, diagnose
-    from pvtseg.data.verify.findings import KINDS
-
-    unknown = sorted(set(config.verify.accept) - KINDS.keys())
-    if unknown:
-        raise UserError(f"verify.accept names {unknown[0]}, which is no kind of finding; use some of {', '.join(KINDS)}.")
-    truth = build_truth(config)
-    labels = truth if isinstance(truth, ClassInfo) else None
-    if labels is not None:  # names that only the data knows, for the painter
-        config.data.labels = {"_target_": "pvtseg.data.target_info.ClassInfo", **labels.as_dict()}
-    parts, samples = _look(config, truth)
-    expected = Expected(
-        labels=labels,
-        counts=OmegaConf.to_container(config.source.counts),
-        batch_size=config.data.batch_size,
-        eval_batch_size=config.data.eval_batch_size,
-        has_label_map=config.data.train.get("label_map") is not None,
-    )
-    findings = diagnose(parts, expected)
-
-    folder = Path(config.paths.run)
-    folder.mkdir(parents=True, exist_ok=True)
-    root = config.data.get("root")
-    written = []
-    weights = class_weights(parts["train"], labels) if labels is not None and any(parts["train"].class_pixels) else None
-    if weights is not None:
-        written.append(_write_weights(weights, folder if root is None else Path(root).expanduser() / ".pvtseg"))
-    nearest, farthest = parts["train"].nearest, parts["train"].farthest
-    if nearest < farthest:  # there are depths: in the colors of what was seen, not of what could be
-        config.painter.min_depth, config.painter.max_depth = nearest, farthest
-    written += _draw(samples, build_painter(config), "label" if labels else "depth", folder / "sheet.png")
-    content = {
-        "data": config.data.name if root is None else f"{config.data.name} {root}",
-        "parts": {name: part.facts() for name, part in parts.items()},
-        "classes": weights,
-        "findings": [vars(finding) for finding in findings],
-    }
-    written.append(_write_json(content, folder / "report.json"))
-
-    serious = [finding for finding in findings if finding.serious and finding.kind not in config.verify.accept]
-    report.facts(content)
-    report.classes(weights)
-    report.findings(findings, config.verify.accept)
-    report.written([path for path in written if path is not None])
-    if serious:
-        kinds = ",".join(dict.fromkeys(finding.kind for finding in serious))
-        number = "1 finding" if len(serious) == 1 else f"{len(serious)} findings"
-        raise UserError(
-            f"training would go wrong: {number} of kind {kinds}; mend them as said above, or, where that is meant, "
-            f"verify.accept=[{kinds}]."
-        )
-    report.console.print("nothing stands in the way of training")
+    """Reports on the data. Raises UserError if training would go wrong, once everything has been checked."""
+    _check_accepted(config.verify.accept)
+    target_info = _target_info(config)
+    splits, samples = check_splits(config, target_info)
+    findings = _judge(config, splits, samples, target_info)
+    content = write(config, splits, samples, findings, target_info)
+    show(content, findings, config.verify.accept)
+    raise_if_errors(findings, config.verify.accept)
 
 
-def _look(config: DictConfig, truth: "ClassInfo | DepthRange") -> tuple[dict[str, "Part"], dict[str, "Dataset"]]:
-    """Every part, examined, and the samples of those parts that could be opened."""
+def check_splits(
+    config: DictConfig, target_info: "ClassInfo | DepthRange"
+) -> "tuple[dict[str, SplitStatistics], dict[str, Dataset]]":
+    """The statistics of each split, and the samples of those splits that could be opened."""
     from rich.console import Console
 
     from pvtseg.build import build_samples
     from pvtseg.cli.bar import bar
-    from pvtseg.data.verify import Finding, Part, examine_all
+    from pvtseg.data.verify import Finding, SplitStatistics, check_dataset
+    from pvtseg.data.verify.checked_dataset import as_checked
 
-    parts, samples = {}, {}
+    splits, samples = {}, {}
     with bar(Console(stderr=True)) as progress:
         for name in ("train", "val"):
-            part = parts[name] = Part(name)
+            split = splits[name] = SplitStatistics(name)
             try:
-                opened = build_samples(config, name, strict=False)
+                opened = samples[name] = build_samples(config, name, strict=False)
             except UserError as error:
-                part.findings.append(Finding("layout", name, str(error)))
+                split.findings.append(Finding("layout", name, str(error)))
                 continue
-            samples[name] = opened
-            part.count = len(opened)
-            for file in getattr(opened, "unpaired", ()):
-                text = f"{file} has no label of its name; add the label, or take the image out"
-                part.findings.append(Finding("no_label", name, text))
-            exams = examine_all(opened, name, truth, limit=config.verify.limit, num_workers=config.verify.num_workers)
-            total = min(part.count, config.verify.limit or part.count)
-            for done, exam in enumerate(exams, start=1):
-                part.add(exam)
+            split.count = len(opened)
+            for file in as_checked(opened, name).unpaired:
+                text = f"{file} has no label of its name; add the label, or take the image out."
+                split.findings.append(Finding("no_label", name, text))
+            checks = check_dataset(
+                opened, name, target_info, limit=config.verify.limit, num_workers=config.verify.num_workers
+            )
+            total = min(split.count, config.verify.limit or split.count)
+            for done, check in enumerate(checks, start=1):
+                split.add(check)
                 progress(name, done, total)
-    return parts, samples
+    return splits, samples
 
 
-def _draw(samples: dict[str, "Dataset"], painter: Any, title: str, file: Path) -> list[Path]:
-    """A sheet of training images with their labels, drawn at random and always the same; of those that can be read."""
+def write(
+    config: DictConfig,
+    splits: "Mapping[str, SplitStatistics]",
+    samples: "Mapping[str, Dataset]",
+    findings: "Sequence[Finding]",
+    target_info: "ClassInfo | DepthRange",
+) -> dict[str, Any]:
+    """Writes report.json, the contact sheet and class_weights.json into the run's folder -> the report, with "written".
+
+    The class weights also go into the cache, where loss.class_weights=auto finds them.
+    """
+    from pvtseg.data.target_info import ClassInfo
+    from pvtseg.data.verify import class_weights
+    from pvtseg.losses.class_weights import weights_file
+
+    folder, root, train = Path(config.paths.run), config.data.get("root"), splits["train"]
+    weights, written = None, []
+    if isinstance(target_info, ClassInfo) and any(train.class_pixels):
+        weights = class_weights(train, target_info)
+        written.append(_write_json(weights, folder / "class_weights.json"))
+        if root is not None:
+            _write_json(weights, weights_file(root))
+    sheet = draw_samples(samples.get("train") or samples.get("val"), _visualizer(config, train), folder / "samples.png")
+    content = {
+        "data": config.data.name,
+        "root": root,
+        "splits": {name: split.facts() for name, split in splits.items()},
+        "classes": weights,
+        "findings": [vars(finding) for finding in findings],
+    }
+    written += [*sheet, _write_json(content, folder / "report.json")]
+    return {**content, "written": written}
+
+
+def show(content: Mapping[str, Any], findings: "Sequence[Finding]", accepted: Sequence[str]) -> None:
+    """Prints the report."""
+    from pvtseg.cli import verify_report as report
+
+    report.facts(content)
+    report.classes(content["classes"])
+    report.findings(findings, accepted)
+    report.written(content["written"])
+
+
+def raise_if_errors(findings: "Sequence[Finding]", accepted: Sequence[str]) -> None:
+    """Raises UserError if a finding is an error whose kind is not accepted."""
+    from pvtseg.cli.verify_report import console
+
+    errors = [finding for finding in findings if finding.severity == "error" and finding.kind not in accepted]
+    if errors:
+        kinds = ",".join(dict.fromkeys(finding.kind for finding in errors))
+        number = "1 finding" if len(errors) == 1 else f"{len(errors)} findings"
+        raise UserError(
+            f"training would go wrong: {number} of kind {kinds}; correct them as said above, or, where that is meant, use "
+            f"'verify.accept=[{kinds}]'."
+        )
+    console.print("nothing stands in the way of training")
+
+
+def draw_samples(samples: "Dataset | None", visualizer: Any, file: Path) -> list[Path]:
+    """Writes a contact sheet of samples with their targets, drawn at random and always the same, of those that can be read."""
     from pvtseg.drawing import sheet
 
-    train = samples.get("train") or samples.get("val") or []
     rows, targets = [], []
-    for index in np.random.default_rng(0).permutation(len(train)).tolist():
-        if len(rows) == ON_SHEET:
+    for index in np.random.default_rng(0).permutation(0 if samples is None else len(samples)).tolist():
+        if len(rows) == SHOWN:
             break
         try:
-            sample = train[index]
-            rows.append([sample["image"], painter(sample["target"], sample["image"])])
-        except Exception:  # the report says what is wrong with it
+            sample = samples[index]
+            rows.append([sample["image"], visualizer(sample["target"], sample["image"])])
+        except (UserError, LookupError, ValueError, TypeError):  # the report says what is wrong with it
             continue
         targets.append(sample["target"])
     if not rows:
         return []
-    sheet(rows, ["image", title], painter.legend(targets)).save(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    sheet(rows, ["image", "target"], visualizer.legend(targets)).save(file)
     return [file]
 
 
-def _write_weights(weights: dict[str, Any], folder: Path) -> Path | None:
-    """Where loss.class_weights=auto looks for it; None, with a word of why, where the folder cannot be written."""
-    from pvtseg.cli import verify_report as report
+def _check_accepted(accepted: Sequence[str]) -> None:
+    from pvtseg.data.verify import KINDS
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return _write_json(weights, folder / "class_weights.json")
-    except OSError as error:
-        report.console.print(f"the class weights cannot be written into {folder}: {error.strerror}")
-        return None
+    unknown = sorted(set(accepted) - KINDS.keys())
+    if unknown:
+        raise UserError(f"verify.accept names {unknown[0]}, which is no kind of finding; use some of {', '.join(KINDS)}.")
 
 
-def _write_json(content: dict[str, Any], file: Path) -> Path:
+def _target_info(config: DictConfig) -> "ClassInfo | DepthRange":
+    """The facts of the targets; class names that only the data has are written into the configuration."""
+    from pvtseg.build import build_truth
+    from pvtseg.data.target_info import ClassInfo
+
+    target_info = build_truth(config)
+    if isinstance(target_info, ClassInfo):
+        config.data.labels = {"_target_": "pvtseg.data.target_info.ClassInfo", **target_info.as_dict()}
+    return target_info
+
+
+def _judge(
+    config: DictConfig,
+    splits: "Mapping[str, SplitStatistics]",
+    samples: "Mapping[str, Dataset]",
+    target_info: "ClassInfo | DepthRange",
+) -> "list[Finding]":
+    from pvtseg.data.target_info import ClassInfo
+    from pvtseg.data.verify import CheckedMasks, Expected, judge
+
+    masks = [opened for opened in samples.values() if isinstance(opened, CheckedMasks)]
+    expected = Expected(
+        labels=target_info if isinstance(target_info, ClassInfo) else None,
+        counts=OmegaConf.to_container(config.origin.counts),
+        batch_size=config.data.batch_size,
+        eval_batch_size=config.data.eval_batch_size,
+        has_label_map=all(opened.has_label_map for opened in masks),
+    )
+    return judge(splits, expected)
+
+
+def _visualizer(config: DictConfig, train: "SplitStatistics") -> Any:
+    """The configured visualizer; depth in the colors of the range that was seen."""
+    from pvtseg.build import build_painter
+
+    if train.nearest < train.farthest:
+        config.painter.min_depth, config.painter.max_depth = train.nearest, train.farthest
+    return build_painter(config)
+
+
+def _write_json(content: Mapping[str, Any], file: Path) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(".partial")
     partial.write_text(json.dumps(content, indent=2) + "\n")
     return partial.replace(file)

@@ -1,4 +1,4 @@
-"""What `pvtseg verify` tells the person who asked: facts, classes, and findings with their remedies."""
+"""The report of `pvtseg verify` on the terminal: facts, classes, and findings with what to do."""
 
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
@@ -17,31 +17,31 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def facts(content: dict[str, Any]) -> None:
-    """A column per part: how many images, their sizes, colors and labels."""
-    parts = content["parts"]
-    table = Table(title=content["data"], title_justify="left")
+    """A column per split: how many images, their sizes, colors and labels."""
+    splits = content["splits"]
+    table = Table(title=" ".join(filter(None, (content["data"], content["root"]))), title_justify="left")
     table.add_column("")
-    for name in parts:
+    for name in splits:
         table.add_column(name, justify="right")
     for title, key, text in ROWS:
-        if any(key in part for part in parts.values()):
-            table.add_row(title, *(text(part[key]) if key in part else "" for part in parts.values()))
+        if any(key in split for split in splits.values()):
+            table.add_row(title, *(text(split[key]) if key in split else "" for split in splits.values()))
     console.print(table)
-    for name, part in parts.items():
-        if part["examined"] < part["images"]:
-            seen = f"{part['examined']:,} of the {part['images']:,} images of {name}"
-            console.print(f"looked at {seen} only; verify.limit=null looks at all of them")
+    for name, split in splits.items():
+        if split["checked"] < split["images"]:
+            seen = f"{split['checked']:,} of the {split['images']:,} images of {name}"
+            console.print(f"checked {seen} only; verify.limit=null checks all of them")
 
 
 def classes(weights: dict[str, Any] | None) -> None:
-    """How often each class occurs in training, and its weight; the rarest alone where there are many."""
+    """The fraction and the weight of each class in training; the rarest alone where there are many."""
     if weights is None:
         return
     rows = sorted(zip(weights["frequency"], weights["names"], weights["weights"], strict=True), reverse=True)
     many = len(rows) > ALL_CLASSES
     table = Table(title=f"the {RAREST} rarest of {len(rows)} classes" if many else "classes", title_justify="left")
     table.add_column("class")
-    table.add_column("share", justify="right")
+    table.add_column("fraction", justify="right")
     table.add_column("weight", justify="right")
     for frequency, name, weight in rows[-RAREST:] if many else rows:
         table.add_row(name, f"{frequency:.3%}", f"{weight:.3f}")
@@ -49,18 +49,18 @@ def classes(weights: dict[str, Any] | None) -> None:
 
 
 def findings(found: Sequence[Finding], accepted: Collection[str]) -> None:
-    """Kind by kind: what was found, in how many files, and what to do."""
+    """Kind by kind: what was seen, in how many files, and what to do."""
     for kind, title in KINDS.items():
-        of_kind = sorted((finding for finding in found if finding.kind == kind), key=lambda finding: not finding.serious)
+        of_kind = sorted((finding for finding in found if finding.kind == kind), key=lambda finding: finding.severity)
         if not of_kind:
             continue
-        serious = any(finding.serious for finding in of_kind) and kind not in accepted
-        mark = "[bold red]mend[/]" if serious else "[yellow]know[/]"
+        is_error = of_kind[0].severity == "error" and kind not in accepted
+        mark = "[bold red]error[/]  " if is_error else "[yellow]warning[/]"
         console.print(f"{mark}  {title} ({kind}, {len(of_kind)})")
         for finding in of_kind[:SHOWN]:
-            console.print(f"      {finding.text}", markup=False)
+            console.print(f"         {finding.text}", markup=False)
         if len(of_kind) > SHOWN:
-            console.print(f"      and {len(of_kind) - SHOWN} more; report.json lists all")
+            console.print(f"         and {len(of_kind) - SHOWN} more; report.json lists all")
 
 
 def written(paths: Iterable[Path]) -> None:
@@ -84,13 +84,13 @@ def _meters(value: float) -> str:
 
 ROWS = [
     ("images", "images", "{:,}".format),
-    ("looked at", "examined", "{:,}".format),
+    ("checked", "checked", "{:,}".format),
     ("size, most common", "sizes", _sizes),
     ("different sizes", "different_sizes", "{:,}".format),
     ("mean of red, green, blue", "mean", _channels),
     ("deviation", "deviation", _channels),
-    ("labeled pixels", "labeled_share", "{:.1%}".format),
-    ("pixels with a depth", "valid_share", "{:.1%}".format),
+    ("labeled pixels", "labeled_fraction", "{:.1%}".format),
+    ("pixels with valid depth", "valid_fraction", "{:.1%}".format),
     ("nearest", "nearest", _meters),
     ("farthest", "farthest", _meters),
     ("mean depth", "mean_depth", _meters),

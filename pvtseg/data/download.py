@@ -1,4 +1,4 @@
-"""Fetches files over HTTP: goes on where a broken transfer stopped, checks the sum, unpacks nothing that leads elsewhere."""
+"""Fetches files over HTTP: resumes a broken transfer, checks the checksum, and unpacks nothing outside the folder."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from typing import IO
 
 from pvtseg.errors import UserError
 
-Report = Callable[[str, int, "int | None"], None]  # what is done, how much of it is, of how much
+Progress = Callable[[str, int, "int | None"], None]  # what is done, how much is done, the total
 BLOCK = 1 << 20
 PATIENCE = 60  # seconds without a byte
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file to fetch. checksum: "sha1:..." or another of hashlib's, as its publisher or long use knows it; None where
-    none is known. unpack: it is a .zip or .tar archive, to be unpacked into the folder it is fetched to.
+    """A file to fetch.
+
+    checksum: "sha1:..." or another of hashlib's; None where none is published.
+    unpack: the file is a .zip or .tar archive, to be unpacked into its folder.
     """
 
     url: str
@@ -38,31 +40,31 @@ class RemoteFile:
         return PurePosixPath(self.url).name
 
 
-def obtain(remote: RemoteFile, folder: Path, report: Report) -> Path:
-    """Fetches and checks the file, and unpacks it where it is an archive; what is there already is not fetched again.
+def obtain(remote: RemoteFile, folder: Path, progress: Progress) -> Path:
+    """Fetches and checks the file, and unpacks an archive; a file that is there is not fetched again.
 
-    Raises UserError when the address does not answer, the transfer breaks, the file is not what it should be, or an
-    archive would write outside the folder.
+    Raises UserError if the server refuses, the transfer breaks, the checksum differs,
+    or an archive would write outside the folder.
     """
     file = folder / remote.name
     if not file.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         partial = file.with_name(f"{file.name}.partial")
-        fetch(remote.url, partial, report)
-        check(partial, remote.checksum, report)
+        fetch(remote.url, partial, progress)
+        check(partial, remote.checksum, progress)
         partial.replace(file)
     if remote.unpack:
-        unpack(file, folder, report)
+        unpack(file, folder, progress)
     return file
 
 
-def fetch(url: str, file: Path, report: Report) -> None:
-    """Writes what the address holds into the file. Bytes that are there from an earlier try are not fetched again."""
+def fetch(url: str, file: Path, progress: Progress) -> None:
+    """Writes the content of the address into the file. Bytes of an earlier try are not fetched again."""
     there = file.stat().st_size if file.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={there}-"} if there else {})
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE) as response:
-            if response.status != 206:  # the server sends everything, whatever was asked
+            if response.status != 206:  # the server sends the whole file
                 there = 0
             length = response.headers.get("Content-Length")
             total = None if length is None else there + int(length)
@@ -70,18 +72,18 @@ def fetch(url: str, file: Path, report: Report) -> None:
                 for block in iter(lambda: response.read(BLOCK), b""):
                     target.write(block)
                     there += len(block)
-                    report(f"fetching {PurePosixPath(url).name}", there, total)
+                    progress(f"fetching {PurePosixPath(url).name}", there, total)
     except urllib.error.HTTPError as error:
-        if error.code == 416 and there:  # nothing is left to send: all was there, or it is another file
+        if error.code == 416 and there:  # nothing is left to send: all bytes are there, or the file is another one
             return
-        raise UserError(f"{url} answers {error.code} ({error.reason}); fetch it by hand into {file.parent}") from error
+        raise UserError(f"{url} returns {error.code} ({error.reason}); fetch it by hand into {file.parent}.") from error
     except (OSError, http.client.HTTPException) as error:
-        raise UserError(f"{url} broke off after {there:,} bytes ({error}); the same command goes on from there") from error
+        raise UserError(f"{url} broke off after {there:,} bytes ({error}); run the same command to resume.") from error
     if total is not None and there < total:
-        raise UserError(f"{url} broke off after {there:,} of {total:,} bytes; the same command goes on from there")
+        raise UserError(f"{url} broke off after {there:,} of {total:,} bytes; run the same command to resume.")
 
 
-def check(file: Path, checksum: str | None, report: Report) -> None:
+def check(file: Path, checksum: str | None, progress: Progress) -> None:
     """Raises UserError, and removes the file, unless its content has the checksum. None lets anything pass."""
     if checksum is None:
         return
@@ -91,16 +93,16 @@ def check(file: Path, checksum: str | None, report: Report) -> None:
         for block in iter(lambda: content.read(BLOCK), b""):
             digest.update(block)
             done += len(block)
-            report(f"checking {file.name.removesuffix('.partial')}", done, total)
+            progress(f"checking {file.name.removesuffix('.partial')}", done, total)
     if digest.hexdigest() != wanted:
         file.unlink()
         raise UserError(
             f"{file.name.removesuffix('.partial')} has the {algorithm} {digest.hexdigest()}, wanted is {wanted}; "
-            "it was damaged on the way or is another file, and is removed: run the command again"
+            "it was damaged on the way or is another file, and is removed: run the command again."
         )
 
 
-def unpack(archive: Path, folder: Path, report: Report) -> None:
+def unpack(archive: Path, folder: Path, progress: Progress) -> None:
     """Unpacks a .zip or .tar. Members that are there at their size are left; before anything is written, every name is checked.
 
     Raises UserError for a member that is a link or a device, or whose name leads out of the folder.
@@ -112,9 +114,9 @@ def unpack(archive: Path, folder: Path, report: Report) -> None:
                 _check_member(archive, name, is_plain=is_plain, folder=folder)
             for done, (name, size, _, content) in enumerate(wanted, start=1):
                 _write(folder / name, size, content)
-                report(f"unpacking {archive.name}", done, len(wanted))
+                progress(f"unpacking {archive.name}", done, len(wanted))
     except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise UserError(f"{archive} cannot be unpacked ({error}); remove it and run the command again") from error
+        raise UserError(f"{archive} cannot be unpacked ({error}); remove it and run the command again.") from error
 
 
 Member = tuple[str, int, bool, Callable[[], "IO[bytes]"]]  # name, size, whether it is a plain file, its content
@@ -151,7 +153,7 @@ def _check_member(archive: Path, name: str, *, is_plain: bool, folder: Path) -> 
     leads_out = not parts or parts[0].startswith("/") or ":" in parts[0] or ".." in parts
     if not is_plain or leads_out or not (folder / name).resolve().is_relative_to(folder.resolve()):
         seen = f"{name!r}, which leads out of the folder" if is_plain else f"{name!r}, which is a link or a device"
-        raise UserError(f"{archive} holds {seen}; nothing of it was unpacked: remove it, and get the archive from its publisher")
+        raise UserError(f"{archive} holds {seen}; nothing of it was unpacked: remove it, and get the archive from its publisher.")
 
 
 def _write(file: Path, size: int, content: Callable[[], IO[bytes]]) -> None:

@@ -1,4 +1,4 @@
-"""Reads one file right, or says what is wrong with it. Only Pillow and numpy."""
+"""Reads images, masks and depth maps, or names what is wrong with a file. Only Pillow and numpy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from pvtseg.errors import UserError
 
@@ -29,28 +29,40 @@ class ColoredMaskError(UserError):
 
 
 class SizesDifferError(UserError):
-    """An image and what belongs to it differ in size."""
+    """An image and its target differ in size."""
 
 
 def read_image(path: PathLike, content: bytes | None = None) -> np.ndarray:
-    """Any picture as (H, W, 3) uint8 RGB, upright as its EXIF tag says.
+    """An image file as (H, W, 3) uint8 RGB, see `to_rgb`.
 
-    Gray becomes three equal channels, 16 bits are scaled to 8, and transparency is dropped: hidden colors show.
-    content: of the file, where it is at hand already, as in an archive; `path` then only names it.
-    Raises UserError naming the file where it cannot be read.
+    content: the bytes of the file, if it is part of an archive; `path` then only names
+    it. Raises UserError naming the file where it cannot be read.
     """
-    image = _open(path, "an image", content)
-    ImageOps.exif_transpose(image, in_place=True)
+    return to_rgb(_open(path, "an image", content), path)
+
+
+def to_rgb(image: Image.Image, name: PathLike) -> np.ndarray:
+    """A PIL image as (H, W, 3) uint8 RGB, upright as its EXIF tag says.
+
+    Gray becomes three equal channels, 16 bits are scaled to 8, and transparency is
+    dropped: hidden colors show. Raises UserError with the name where that cannot be.
+    """
+    try:
+        image.load()  # a file that was only opened is read here
+    except READING_FAILS as error:
+        raise _unreadable(name, "an image", error) from error
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        image = ImageOps.exif_transpose(image)
     if image.mode == "F":
-        raise UserError(f"{path} holds floating-point numbers, whose white is unknown; save it with 8 bits per channel")
+        raise UserError(f"{name} holds floating-point numbers, whose white is unknown; save it with 8 bits per channel.")
     if image.mode.startswith("I"):
-        return _eight_bits(path, np.asarray(image))
+        return _eight_bits(name, np.asarray(image))
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")  # Pillow warns on the direct way
     try:
         return np.array(image if image.mode == "RGB" else image.convert("RGB"))
     except ValueError as error:
-        raise UserError(f"{path} has colors of mode {image.mode} ({error}); save it as RGB") from error
+        raise UserError(f"{name} has colors of mode {image.mode} ({error}); save it as RGB.") from error
 
 
 def read_mask(path: PathLike) -> np.ndarray:
@@ -63,45 +75,46 @@ def read_mask(path: PathLike) -> np.ndarray:
         return _integers(path, _load_array(path, "a mask"))
     image = _open(path, "a mask")
     if image.format == "JPEG":
-        raise UserError(f"{path} is a JPEG, which blurs class values into others; write the masks anew as PNG")
+        raise UserError(f"{path} is a JPEG, which blurs class values into others; write the masks again as PNG.")
     if image.mode in ("1", "L", "P") or image.mode.startswith("I"):
         return _integers(path, np.array(image))
     if image.mode in ("LA", "PA"):
         return np.array(image.getchannel(0))
     if image.mode in ("RGB", "RGBA"):
         return _one_of_equal_channels(path, np.asarray(image))
-    raise UserError(f"{path} has pixels of mode {image.mode}; wanted is one class value per pixel, as in an 8-bit PNG")
+    raise UserError(f"{path} has pixels of mode {image.mode}; wanted is one class value per pixel: save it as an 8-bit PNG.")
 
 
 def read_depth(path: PathLike, scale: float, invalid: Sequence[float] = (0,)) -> np.ndarray:
-    """A depth map as (H, W) float32 meters, 0 where there is no reading.
+    """A depth map as (H, W) float32 meters, 0 where it is invalid.
 
-    The file (8, 16 or 32-bit PNG, integer or floating-point TIFF, .npy) holds meters / scale: scale is 0.001 for
-    millimeters, 1/256 for KITTI, 1 for meters. Values listed in `invalid`, as the file holds them, and whatever is
-    negative or not finite count as no reading. Raises UserError naming the file where it cannot be read.
+    The file (8, 16 or 32-bit PNG, integer or floating-point TIFF, .npy) holds meters /
+    scale: scale is 0.001 for millimeters, 1/256 for KITTI, 1 for meters. Invalid are
+    the values listed in `invalid`, as the file holds them, and whatever is negative or
+    not finite. Raises UserError naming the file where it cannot be read.
     """
     raw = _load_array(path, "a depth map") if _is_numpy(path) else _depth_of_image(path)
     if raw.dtype.kind not in "uif":
-        raise UserError(f"{path} holds {raw.dtype} values; wanted are depths as integers or floating-point numbers")
-    readings = (raw > 0) & np.isfinite(raw)
+        raise UserError(f"{path} holds {raw.dtype} values; save depths as integers or floating-point numbers.")
+    valid = (raw > 0) & np.isfinite(raw)
     for value in invalid:
-        readings &= raw != value
+        valid &= raw != value
     depth = np.zeros(raw.shape, np.float32)
-    return np.multiply(raw, scale, out=depth, where=readings, casting="same_kind")
+    return np.multiply(raw, scale, out=depth, where=valid, casting="same_kind")
 
 
 def check_same_size(image: np.ndarray, image_file: str, target: np.ndarray, target_file: str) -> None:
-    """Raises UserError naming both files unless the image and what belongs to it have one height and width."""
+    """Raises UserError naming both files unless image and target have one height and width."""
     if image.shape[:2] != target.shape[:2]:
         (height, width), (target_height, target_width) = image.shape[:2], target.shape[:2]
         raise SizesDifferError(
             f"{image_file} is {width}x{height} but {target_file} is {target_width}x{target_height}; "
-            "wanted is one size: write the pair anew, or take it out of the data set"
+            "wanted is one size: write the pair again, or take it out of the data set."
         )
 
 
 def _open(path: PathLike, what: str, content: bytes | None = None) -> Image.Image:
-    """The decoded picture; every way of failing ends in one sentence that names the file."""
+    """The decoded image. Raises UnreadableError, one sentence that names the file, however the reading fails."""
     try:
         image = Image.open(path if content is None else io.BytesIO(content))
         image.load()
@@ -118,7 +131,7 @@ def _load_array(path: PathLike, what: str) -> np.ndarray:
         raise _unreadable(path, what, error) from error
     array = array.squeeze() if array.ndim == 3 else array  # (1, H, W) and (H, W, 1) are common
     if array.ndim != 2:
-        raise UserError(f"{path} holds an array of shape {array.shape}; wanted is (height, width)")
+        raise UserError(f"{path} holds an array of shape {array.shape}; save it as (height, width).")
     return array
 
 
@@ -133,19 +146,19 @@ def _unreadable(path: PathLike, what: str, error: Exception, *, empty: bool = Fa
         reason = "the file is empty" if empty else "Pillow does not know its format"
     else:
         reason = " ".join(str(error).split())
-    return UnreadableError(f"{path} cannot be read as {what}: {reason}; restore the file, or take it out of the data set")
+    return UnreadableError(f"{path} cannot be read as {what}: {reason}; restore the file, or take it out of the data set.")
 
 
 def _eight_bits(path: PathLike, gray: np.ndarray) -> np.ndarray:
     """(H, W) of 16 bits -> (H, W, 3) uint8."""
     if gray.min() < 0 or gray.max() > 65535:
-        raise UserError(f"{path} holds values {gray.min()}..{gray.max()}; wanted are 8 or 16 bits per channel")
+        raise UserError(f"{path} holds values {gray.min()}..{gray.max()}; save it with 8 or 16 bits per channel.")
     return np.repeat((gray >> 8).astype(np.uint8)[..., None], 3, axis=2)
 
 
 def _integers(path: PathLike, values: np.ndarray) -> np.ndarray:
     if values.dtype.kind not in "uib":
-        raise UserError(f"{path} holds {values.dtype} values; wanted are integers, one class value per pixel")
+        raise UserError(f"{path} holds {values.dtype} values; save integers, one class value per pixel.")
     return values.astype(np.uint8) if values.dtype == bool else values
 
 
@@ -157,7 +170,7 @@ def _one_of_equal_channels(path: PathLike, pixels: np.ndarray) -> np.ndarray:
     shown = ", ".join(str(tuple(color)) for color in colors[:3].tolist())
     raise ColoredMaskError(
         f"{path} is a mask in {len(colors)} colors, such as {shown}; wanted is one class value per pixel: "
-        "write the masks anew as 8-bit gray or palette PNG, with the class index in place of each color"
+        "write the masks again as 8-bit gray or palette PNG, with the class index in place of each color."
     )
 
 
@@ -165,7 +178,7 @@ def _depth_of_image(path: PathLike) -> np.ndarray:
     image = _open(path, "a depth map")
     if image.mode not in ("L", "F") and not image.mode.startswith("I"):
         raise UserError(
-            f"{path} has pixels of mode {image.mode}, so it is a picture of depth; wanted is one number per pixel, "
-            "such as a 16-bit PNG in millimeters"
+            f"{path} has pixels of mode {image.mode}, so it is a picture of depth; save one number per pixel, "
+            "such as a 16-bit PNG in millimeters."
         )
     return np.array(image)

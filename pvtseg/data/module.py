@@ -1,108 +1,34 @@
-"""One data module for all tasks: data sets in, normalized batches out."""
+"""The data module of every task: data sets in, normalized batches out."""
+
+from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import lightning
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from pvtseg.data.collate import collate
 from pvtseg.data.normalize import Normalize
 from pvtseg.data.sampling import EvaluationSampler, TrainingSampler
 from pvtseg.data.target_info import ClassInfo, DepthRange
+from pvtseg.data.verify.start import check_start
+from pvtseg.data.views import EvaluationView, TrainingView
 from pvtseg.errors import UserError
-from pvtseg.interfaces import Batch, Sample, Transform
-
-
-class TrainingView(Dataset):
-    """A data set seen through a random transform, seeded by (seed, epoch, index, repeat): runs repeat, all else differs."""
-
-    def __init__(self, samples: Dataset, transform: Transform, seed: int):
-        self.samples = samples
-        self.transform = transform
-        self.seed = seed
-
-    def __getitem__(self, key: tuple[int, int, int]) -> dict[str, Any]:
-        epoch, index, repeat = key
-        sample = self.samples[index]
-        entropy = [self.seed, epoch, index, *([repeat] if repeat else [])]  # what is not repeated looks as it always has
-        self.transform.seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
-        return self.transform(image=sample["image"], target=sample["target"])
-
-
-class EvaluationView(Dataset):
-    """A data set whose images are prepared for the model and whose targets stay as they are, at their own size."""
-
-    def __init__(self, samples: Dataset, transform: Transform):
-        self.samples = samples
-        self.transform = transform
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        sample: Sample = self.samples[index]
-        return {"image": self.transform(image=sample["image"])["image"], "target": sample["target"]}
-
-
-def collate(samples: Sequence[dict[str, Any]]) -> Batch:
-    """Images (H, W, 3) uint8 and their targets, stacked. Images become channels-last (B, 3, H, W) without a second copy.
-
-    Images at several scales, a list for each sample, become a list of such batches. Raises UserError where sizes differ within
-    the batch.
-    """
-    images, targets = ([sample[key] for sample in samples] for key in ("image", "target"))
-    image = [_stacked(same) for same in zip(*images, strict=True)] if isinstance(images[0], list) else _stacked(images)
-    if np.ndim(targets[0]) == 0:
-        return Batch(image=image, target=torch.tensor(targets), size=tuple(image[0].shape[-2:]))
-    target = torch.from_numpy(_stack(targets))
-    size = tuple(target.shape[-2:])
-    return Batch(image=image, target=target[:, None] if target.is_floating_point() else target, size=size)
-
-
-def _stacked(images: Sequence[np.ndarray]) -> Tensor:
-    return torch.from_numpy(_stack(images)).permute(0, 3, 1, 2)
-
-
-def _stack(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    sizes = sorted({array.shape[:2] for array in arrays})
-    if len(sizes) > 1:
-        raise UserError(
-            f"images of different sizes, {sizes[0]} and {sizes[-1]} (height, width), do not fit into one batch; "
-            "use data.eval_batch_size=1 in evaluation, a transform with a fixed size in training."
-        )
-    return np.stack(arrays)
-
-
-def usual_workers() -> int:
-    """How many processes should prepare a device's batches: its share of the cores, a quarter where the cores train too."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    devices = torch.cuda.device_count()
-    return min(max(cores // (devices or 4), 1), 16)
-
-
-def _one_thread(worker: int) -> None:
-    """Workers are the parallelism; OpenCV's own threads would only fight them, and the training, for the cores."""
-    import cv2
-
-    cv2.setNumThreads(0)
-
-
-def _check_batch(num_images: int, batch_size: int) -> None:
-    if num_images < batch_size:
-        raise UserError(
-            f"{num_images} training images for a device do not fill a batch of {batch_size}; "
-            f"use data.batch_size={num_images} or less."
-        )
+from pvtseg.interfaces import Batch, EvalTransform, Size, Transform
 
 
 class DataModule(lightning.LightningDataModule):
-    """Training and validation data, the transforms between them and the model, and how they are loaded.
+    """Training and validation data, their transforms, and how they are loaded.
 
-    `name` and `root`, the folder that the files lie in, say in headers and results what this is. `train` and `val` are data sets
-    of `Sample`s. Batches travel as uint8 and are normalized on the device. `batch_size` is per device. `num_workers` processes
-    per device prepare them; None for what the machine's cores allow. `repeats` is that of the `TrainingSampler`. `labels` or
-    `depth` state the facts of the targets; here they serve whoever draws or prints them.
+    train, val: data sets of `Sample`s. name, root: what headers and results call the
+    data, and the folder of its files. labels, depth: the facts of the targets.
+    batch_size, num_workers: per device; num_workers=None takes what the cores allow.
+    repeats: that of `TrainingSampler`. pad: that of `collate`.
+    Batches travel as uint8 and are normalized on the device.
     """
 
     def __init__(
@@ -112,13 +38,14 @@ class DataModule(lightning.LightningDataModule):
         *,
         name: str,
         train_transform: Transform,
-        eval_transform: Transform,
+        eval_transform: EvalTransform,
         normalize: Normalize,
         batch_size: int,
         eval_batch_size: int,
         num_workers: int | None,
         seed: int,
         repeats: int = 1,
+        pad: bool = False,
         root: str | None = None,
         labels: ClassInfo | None = None,
         depth: DepthRange | None = None,
@@ -134,7 +61,8 @@ class DataModule(lightning.LightningDataModule):
             if value < least:
                 raise UserError(f"data.{option} is {value}; use {least} or more.")
         _check_batch(len(train), batch_size)
-        self.name = name if root is None else f"{name} {root}"
+        self.name = name
+        self.root = root
         self.train = train
         self.val = val
         self.normalize = normalize
@@ -143,17 +71,22 @@ class DataModule(lightning.LightningDataModule):
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.num_workers = num_workers
+        self.pad = pad
         self._train_view = TrainingView(train, train_transform, seed)
         self._val_view = EvaluationView(val, eval_transform)
         self._train_sampler = TrainingSampler(len(train), seed, repeats=repeats)
         self._val_sampler = EvaluationSampler(len(val))
 
+    def check(self) -> None:
+        """Raises UserError if the first training images show that training would go wrong, see `check_start`."""
+        check_start(self.train, labels=self.labels, depth=self.depth)
+
     def train_item(self, index: int) -> dict[str, Any]:
-        """One training image and its target, as they come out of the transform in the first epoch."""
+        """One training item after its transform, as in the first epoch."""
         return self._train_view[0, index, 0]
 
     def train_dataloader(self) -> DataLoader:
-        _check_batch(len(self._train_sampler), self.batch_size)  # this process's share may be smaller than one batch
+        _check_batch(len(self._train_sampler), self.batch_size)  # a process may have fewer images than a batch
         return self._loader(self._train_view, self._train_sampler, self.batch_size, drop_last=True)
 
     def val_dataloader(self) -> DataLoader:
@@ -165,7 +98,7 @@ class DataModule(lightning.LightningDataModule):
             batch_size,
             sampler=sampler,
             num_workers=self.num_workers,
-            collate_fn=collate,
+            collate_fn=partial(_collate_once, pad=self.pad),
             drop_last=drop_last,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
@@ -174,7 +107,7 @@ class DataModule(lightning.LightningDataModule):
         )
 
     def state_dict(self) -> dict[str, int]:
-        """How far a run has come: what a checkpoint needs to go on with the very next batch."""
+        """The progress of a run: a checkpoint needs it to go on with the very next batch."""
         done = self.trainer.fit_loop.epoch_loop.batch_progress.total.processed
         epoch, batches = divmod(done, len(self._train_sampler) // self.batch_size)
         return {"epoch": epoch, "batches": batches}
@@ -184,7 +117,55 @@ class DataModule(lightning.LightningDataModule):
         self._train_sampler.skip = state["batches"] * self.batch_size
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        batch["image"] = self.normalize(batch["image"])
-        if not batch["target"].is_floating_point():
-            batch["target"] = batch["target"].long()
+        """Normalizes the image and each view, and sets the padding to 0, which is the mean color."""
+        self.normalize.to(batch["image"].device)
+        batch["image"] = _without_padding(self.normalize(batch["image"]), batch["image_size"])
+        views = batch.get("views")
+        batch["views"] = [batch["image"]] if views is None else [self.normalize(view) for view in views]
         return batch
+
+
+def usual_workers() -> int:
+    """The number of processes that prepare a device's batches.
+
+    It is the device's part of the cores, or a quarter of them where the cores train too.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    devices = torch.cuda.device_count()
+    return min(max(cores // (devices or 4), 1), 16)
+
+
+def _collate_once(items: list[dict[str, Any]], *, pad: bool) -> Batch:
+    """`collate` without views that are the image itself.
+
+    Pinning memory and moving to a device would copy the same tensor twice.
+    `on_after_batch_transfer` puts the views back.
+    """
+    batch = collate(items, pad=pad)
+    if batch["views"][0] is batch["image"]:
+        del batch["views"]
+    return batch
+
+
+def _without_padding(image: Tensor, sizes: list[Size]) -> Tensor:
+    """Sets the padding of each image (B, C, H, W) to 0."""
+    for number, (height, width) in enumerate(sizes):
+        if (height, width) != image.shape[-2:]:
+            image[number, :, height:] = 0
+            image[number, :, :, width:] = 0
+    return image
+
+
+def _one_thread(worker: int) -> None:
+    """Keeps OpenCV to one thread, because the workers already use all cores."""
+    import cv2
+
+    cv2.setNumThreads(0)
+
+
+def _check_batch(num_images: int, batch_size: int) -> None:
+    if num_images < batch_size:
+        raise UserError(
+            f"{num_images} training images for a device do not fill a batch of {batch_size}; "
+            f"use data.batch_size={num_images} or less."
+        )

@@ -1,26 +1,31 @@
-"""From the bytes of an image to the numbers that a model wants, and back; on whatever device the image is."""
+"""From the bytes of an image to the numbers that a model wants, and back."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
-class Normalize:
-    """uint8 image (..., 3, H, W) -> float: (image / 255 - mean) / std, mean and std one number per channel, in 0..1.
+class Normalize(nn.Module):
+    """uint8 image (..., C, H, W) -> float image: (image / 255 - mean) / std.
 
-    A list of images, at several scales, gives a list.
+    mean, std: one number per channel, in 0..1. The buffers of these names are
+    (C, 1, 1), in 0..255, and are no part of a state dict.
     """
 
-    def __init__(self, mean: Sequence[float], std: Sequence[float]):
-        self.mean = torch.tensor(mean)[:, None, None] * 255
-        self.std = torch.tensor(std)[:, None, None] * 255
+    mean: Tensor
+    std: Tensor
 
-    def __call__(self, image: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
-        if isinstance(image, list):
-            return [self(scale) for scale in image]
-        return (image - self.mean.to(image.device)) / self.std.to(image.device)
+    def __init__(self, mean: Sequence[float], std: Sequence[float]):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None] * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(std)[:, None, None] * 255, persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return (image - self.mean) / self.std
 
     def invert(self, image: Tensor) -> Tensor:
-        """Float image -> the uint8 image that it came from."""
-        return (image * self.std.to(image.device) + self.mean.to(image.device)).round().clamp(0, 255).to(torch.uint8)
+        """Float image (..., C, H, W) -> the uint8 image that it was made from."""
+        return (image * self.std + self.mean).round().clamp(0, 255).to(torch.uint8)

@@ -1,4 +1,6 @@
-"""Which items a process sees, and in which order."""
+"""Samplers: the items that each process loads, and their order."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 
@@ -8,15 +10,17 @@ from torch.utils.data import Sampler
 
 
 class TrainingSampler(Sampler):
-    """Yields (epoch, index, repeat) in an order that depends on the seed and the epoch alone, this process's share of it.
+    """Yields this process's (epoch, index, repeat), in an order that depends on the seed and the epoch alone.
 
-    Every process gets equally many; the few that do not divide wait for another epoch's order. `skip` items are left out of
-    the next epoch: those that a resumed run has already seen.
+    Every process gets the same number of items. The few that do not divide are left
+    out, and each epoch leaves out others. `skip` items are left out of the next epoch,
+    because a resumed run has seen them.
 
-    repeats: how often an image comes in an epoch, augmented differently each time. The epoch stays as long, with as many times
-    fewer images (https://arxiv.org/abs/1902.05509). As in DeiT, the repeats of an image are neighbors in the order, which is
-    dealt out to the processes in turn: as many processes as repeats get one each, a single process has all of them in one
-    batch. Over all processes, a step sees the same images whatever their number.
+    repeats: how often an image comes in an epoch, each time augmented differently
+    (https://arxiv.org/abs/1902.05509). The epoch keeps its length and has that many
+    times fewer images. Repeated augmentation as in DeiT: the repeats of an image are
+    consecutive in the shuffled order, and the order is dealt round-robin to the
+    processes. The images of a global step do not depend on the number of processes.
     """
 
     def __init__(self, length: int, seed: int, *, repeats: int = 1):
@@ -31,34 +35,34 @@ class TrainingSampler(Sampler):
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[tuple[int, int, int]]:
-        rank, world = _rank_and_world()
+        rank, num_processes = _rank_and_num_processes()
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
-        share = range(rank, len(self) * world, world)
+        positions = range(rank, len(self) * num_processes, num_processes)
         first, self.skip = self.skip, 0
-        return ((self.epoch, int(order[place // self.repeats]), place % self.repeats) for place in share[first:])
+        return ((self.epoch, int(order[p // self.repeats]), p % self.repeats) for p in positions[first:])
 
     def __len__(self) -> int:
-        return self.length // _rank_and_world()[1]
+        return self.length // _rank_and_num_processes()[1]
 
 
 class EvaluationSampler(Sampler):
-    """Yields this process's share of the indices, each exactly once over all processes, so that metrics count none twice."""
+    """Yields this process's indices. Each index comes once over all processes, so metrics count none twice."""
 
     def __init__(self, length: int):
         self.length = length
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._share())
+        return iter(self._indices())
 
     def __len__(self) -> int:
-        return len(self._share())
+        return len(self._indices())
 
-    def _share(self) -> range:
-        rank, world = _rank_and_world()
-        return range(rank, self.length, world)
+    def _indices(self) -> range:
+        rank, num_processes = _rank_and_num_processes()
+        return range(rank, self.length, num_processes)
 
 
-def _rank_and_world() -> tuple[int, int]:
+def _rank_and_num_processes() -> tuple[int, int]:
     if distributed.is_available() and distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()
     return 0, 1

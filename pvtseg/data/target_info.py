@@ -1,4 +1,4 @@
-"""The facts of a data set's answers, stated once: class names, colors, what to ignore; or the range of a depth."""
+"""The facts of a data set's targets, stated once: class names, colors and ignore_index; or the range of depth."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ClassInfo:
 
     names: one per class, in the order of the class indices; without them they are class_0, class_1, ...
     num_classes: may be left out where names are given.
-    ignore_index: the value of pixels that count for nothing; no class may have it.
+    ignore_index: the value of pixels without a class; no class may have it.
     palette: (red, green, blue) per class, each 0..255; without it, colors that are easy to tell apart.
     Raises UserError where these facts contradict each other.
     """
@@ -41,7 +41,7 @@ class ClassInfo:
         if 0 <= self.ignore_index < num_classes:
             raise UserError(
                 f"data.labels.ignore_index is {self.ignore_index}, which is also class {names[self.ignore_index]!r}; "
-                f"choose a value outside 0..{num_classes - 1}, such as {255 if num_classes <= 255 else -1}"
+                f"choose a value outside 0..{num_classes - 1}, such as {255 if num_classes <= 255 else -1}."
             )
         palette = distinct_colors(num_classes) if self.palette is None else _checked_palette(self.palette, num_classes)
         object.__setattr__(self, "names", names)  # the way to settle a field of a frozen dataclass
@@ -65,9 +65,10 @@ class ClassInfo:
 
 @dataclass(frozen=True)
 class DepthRange:
-    """The depths that count, in meters: min <= depth <= max, and inside `crop` when they are measured.
+    """The depths that count, in meters: min <= depth <= max.
 
-    crop: the part of the image that the data set's benchmark measures, by the name that the metrics know; None for all of it.
+    crop: the region of the image that the benchmark measures, by its name in the
+    metrics; None for the whole image.
     Raises UserError unless 0 < min < max < infinity.
     """
 
@@ -79,20 +80,20 @@ class DepthRange:
         if not 0 < self.min < self.max < math.inf:
             raise UserError(
                 f"data.depth is min={self.min}, max={self.max}; wanted are meters with 0 < min < max, "
-                "such as min=0.001, max=10 indoors (0 itself means: no reading)"
+                "such as data.depth.min=0.001 data.depth.max=10 indoors (0 itself is invalid depth)."
             )
 
-    def as_dict(self) -> dict[str, float]:
+    def as_dict(self) -> dict[str, Any]:
         """Plain containers, fit for a checkpoint; `DepthRange(**range.as_dict())` is the same again."""
         return {"min": float(self.min), "max": float(self.max), "crop": self.crop}
 
     def keep(self, depth: np.ndarray) -> np.ndarray:
-        """Meters (H, W) with 0, no reading, in place of all that is out of range."""
+        """Meters (H, W), 0 (invalid) in place of everything out of range."""
         return depth * ((depth >= self.min) & (depth <= self.max))
 
 
 def distinct_colors(count: int) -> tuple[tuple[int, int, int], ...]:
-    """That many colors that are easy to tell apart, never too pale or too dark, and always the same."""
+    """Colors that are easy to tell apart, never too pale or too dark, and always the same."""
     return tuple(_color(index) for index in range(count))
 
 
@@ -109,32 +110,32 @@ def _numbered_names(count: int) -> tuple[str, ...]:
 def _class_names(names: Sequence[str] | None, num_classes: int | None) -> tuple[str, ...]:
     if names is None:
         if num_classes is None:
-            raise UserError("the classes are unknown; set data.labels.names (a list) or data.labels.num_classes")
+            raise UserError("the classes are unknown; set data.labels.names (a list) or data.labels.num_classes.")
         if num_classes < 1:
-            raise UserError(f"data.labels.num_classes is {num_classes}; wanted is 1 or more")
+            raise UserError(f"data.labels.num_classes is {num_classes}; use 1 or more.")
         return _numbered_names(num_classes)
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
         raise UserError(
             f"data.labels.names is {names!r}; wanted is a list of texts "
-            "(YAML takes no, on and 7 for something else: put them in quotes)"
+            "(YAML takes no, on and 7 for something else: put them in quotes)."
         )
     if not names:
-        raise UserError("data.labels.names is empty; name every class, or set data.labels.num_classes instead")
+        raise UserError("data.labels.names is empty; name every class, or set data.labels.num_classes instead.")
     if num_classes is not None and num_classes != len(names):
         raise UserError(
             f"data.labels.num_classes is {num_classes} but data.labels.names has {len(names)} names; "
-            "correct one of them, or leave num_classes out"
+            "correct one of them, or leave data.labels.num_classes out."
         )
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
-        raise UserError(f"data.labels.names holds {', '.join(repeated)} more than once; give every class a name of its own")
+        raise UserError(f"data.labels.names holds {', '.join(repeated)} more than once; give every class its own name.")
     return tuple(names)
 
 
 def _checked_palette(palette: Sequence[Sequence[int]], num_classes: int) -> tuple[tuple[int, int, int], ...]:
     if len(palette) != num_classes:
-        raise UserError(f"data.labels.palette has {len(palette)} colors for {num_classes} classes; give one per class, or none")
+        raise UserError(f"data.labels.palette has {len(palette)} colors for {num_classes} classes; give one per class, or none.")
     for color in palette:
         if len(color) != 3 or not all(0 <= channel <= 255 for channel in color):
-            raise UserError(f"data.labels.palette holds {list(color)}; wanted is red, green, blue, each in 0..255")
+            raise UserError(f"data.labels.palette holds {list(color)}; use red, green, blue, each in 0..255.")
     return tuple(tuple(int(channel) for channel in color) for color in palette)

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from pvtseg.interfaces import Features, Size
+from pvtseg.layers.precision import accurate_type
 from pvtseg.layers.resize import resize
-from pvtseg.layers.row_chunks import in_row_bands
+from pvtseg.layers.row_chunks import in_row_chunks
+from pvtseg.layers.tokens import to_maps, to_tokens
 
 
 class SelectiveFeatureFusion(nn.Module):
-    """Weighs the local (skip) and the global (decoded) map against each other at every pixel and adds them.
+    """The sum of the local (skip) and the global (decoded) map, each times a weight per pixel that depends on both.
 
     Two maps (B, channels, H, W) -> one of the same shape.
     """
@@ -37,11 +39,11 @@ class SelectiveFeatureFusion(nn.Module):
 
 
 class GLPNHead(nn.Module):
-    """From the coarsest map to the image's size, meeting the encoder's maps on the way, to depth.
+    """Upsamples the coarsest map step by step, fuses it with each finer map, and estimates depth at the image's size.
 
     Features -> depth in meters (B, 1, H, W), between 0 and max_depth; H and W are 4 times the finest map's. A map that
-    already has the decoder's width enters as it is, others through a 1 x 1 convolution; the paper's encoder is MiT-B4,
-    whose finest map does. Maps are brought to the size of the one they meet, so no image size is refused.
+    already has `channels` channels enters unchanged, others through a 1 x 1 convolution. In the paper, whose encoder is
+    MiT-B4, the finest map enters unchanged. Maps are resized to the map that they are fused with, so every image size works.
     """
 
     def __init__(self, in_channels: Sequence[int], *, max_depth: float, channels: int = 64):
@@ -60,14 +62,11 @@ class GLPNHead(nn.Module):
         *finer, decoded = (project(maps) for project, maps in zip(self.project, features, strict=True))
         for skip, fuse in zip(reversed(finer), reversed(self.fuse), strict=True):
             decoded = fuse(skip, resize(decoded, skip.shape[-2:]))
-        tokens = self.upsample(decoded).permute(0, 2, 3, 1)
-        bytes_per_token = 4 * tokens.shape[-1] * tokens.itemsize  # one at half the image's size is four at its own
-        parameters = list(self.estimate.parameters())
-        depth = in_row_bands(self._to_depth, tokens, parameters, halo=2, bytes_per_token=bytes_per_token, scale=2)
-        return depth.permute(0, 3, 1, 2)
+        steps = [to_maps, self.upsample, self.estimate, self._in_meters, to_tokens]
+        half = to_tokens(self.upsample(decoded))  # at half the image's size
+        widest = 4 * half.shape[-1]  # a token at half the size is four at the image's own
+        return to_maps(in_row_chunks(steps, half, halo=2, widest=widest, scale=2))
 
-    def _to_depth(self, tokens: Tensor) -> Tensor:
-        """Tokens at half the image's size (B, H / 2, W / 2, channels) -> depth (B, H, W, 1)."""
-        depth = self.estimate(self.upsample(tokens.permute(0, 3, 1, 2)))
+    def _in_meters(self, logits: Tensor) -> Tensor:
         # float32: in half precision the sigmoid of -18 is zero, and the loss takes its logarithm
-        return torch.sigmoid(depth.permute(0, 2, 3, 1).float()) * self.max_depth
+        return torch.sigmoid(logits.to(accurate_type(logits))) * self.max_depth

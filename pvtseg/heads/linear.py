@@ -10,7 +10,7 @@ from pvtseg.interfaces import Features, Size
 
 
 class LinearHead(nn.Module):
-    """Averages the coarsest map over the image and names it. Features -> logits (B, num_classes)."""
+    """Classifies the mean of the coarsest map over the image. Features -> logits (B, num_classes)."""
 
     def __init__(self, in_channels: Sequence[int], num_classes: int):
         super().__init__()

@@ -1,5 +1,6 @@
-"""Semantic FPN (https://arxiv.org/abs/1901.02446, section 3), the head of PVT v2's own ADE20K table
-(https://arxiv.org/abs/2106.13797, section 4.3).
+"""Semantic FPN (https://arxiv.org/abs/1901.02446, section 3).
+
+It is the head of PVT v2's own ADE20K table (https://arxiv.org/abs/2106.13797, section 4.3).
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from pvtseg.layers.resize import resize
 
 
 class FeaturePyramid(nn.Module):
-    """Brings all maps to one width and hands what the coarser ones know down to the finer ones.
+    """A feature pyramid: all maps at one width, each coarser one added to the next finer one.
 
-    Four maps -> four maps (B, channels, H, W) of the same sizes. (https://arxiv.org/abs/1612.03144, section 3)
+    Features -> as many maps (B, channels, H, W) of the same sizes (https://arxiv.org/abs/1612.03144, section 3).
     """
 
     def __init__(self, in_channels: Sequence[int], channels: int):
@@ -36,10 +37,10 @@ class FeaturePyramid(nn.Module):
 
 
 class UpsamplingPath(nn.Sequential):
-    """Convolutions, each followed by a doubling of the size, from one map of the pyramid towards the finest.
+    """Convolutions, each followed by an upsampling to twice the size, for one map of the pyramid.
 
-    Maps (B, in_channels, H, W) -> (B, channels, H * 2 ** num_doublings, W * 2 ** num_doublings); without a doubling, one
-    convolution at the map's own size.
+    Maps (B, in_channels, H, W) -> (B, channels, H * 2 ** num_doublings, W * 2 ** num_doublings). Without a doubling there
+    is one convolution at the map's own size.
     """
 
     def __init__(self, in_channels: int, channels: int, num_doublings: int):
@@ -49,9 +50,10 @@ class UpsamplingPath(nn.Sequential):
 
 
 class SemanticFPNHead(nn.Module):
-    """A feature pyramid; each of its maps climbs to the finest's size, where they are added and each pixel is named.
+    """A feature pyramid whose maps are upsampled to the finest's size and added; then each pixel is classified.
 
-    Features -> logits (B, num_classes, H / 4, W / 4). pyramid_channels: of the pyramid's maps. channels: of the paths.
+    Features -> logits (B, num_classes, H / 4, W / 4). pyramid_channels: of the pyramid's maps. channels: of the
+    upsampling paths.
     """
 
     def __init__(

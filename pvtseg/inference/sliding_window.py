@@ -33,8 +33,7 @@ class SlidingWindow:
     window gives the outputs of the whole image.
     grid: pixels between the points at which outputs are averaged. 4 is the stride of SegFormer's logits and needs 1/16 of
     the memory. Because upsampling is linear it equals mmsegmentation's result except within 4 pixels of a window border.
-    1 averages at every pixel and is exact. Along a side whose windows do not begin on the grid, the grid is as much finer
-    as they need: 2, or 1.
+    1 averages at every pixel and is exact. So does 4 where not all windows begin and end on the grid.
     batch_size: windows in one forward pass.
     blend: "uniform" weights all pixels of a window alike, as published numbers do; "hann" and "gaussian" weight the middle
     of a window more, which hides the seams.
@@ -52,10 +51,10 @@ class SlidingWindow:
         batch_size: int = 4,
         blend: Literal["uniform", "hann", "gaussian"] = "uniform",
         accumulate_on: str | None = None,
-        grid: Literal[1, 2, 4] = 4,
+        grid: Literal[1, 4] = 4,
     ) -> None:
-        if grid not in (1, 2, 4):
-            raise UserError(f"inference.grid is {grid}; use 4, the stride of SegFormer's logits, 2, or 1 for every pixel.")
+        if grid not in (1, 4):
+            raise UserError(f"inference.grid is {grid}; use 4, the stride of SegFormer's logits, or 1 for every pixel.")
         self.window = _sides(window, "window")
         self.stride = _sides(stride, "stride")
         for side, step in zip(self.window, self.stride, strict=True):
@@ -83,12 +82,13 @@ class SlidingWindow:
         rows, columns = (starts(*sides) for sides in zip(size, window, self.stride, strict=True))
         if len(rows) == len(columns) == 1:
             return [_maps(model(image))]
-        points = tuple(side // math.gcd(self.grid, side, *begin) for side, begin in zip(window, (rows, columns), strict=True))
+        step = self.grid if math.gcd(*window, *rows, *columns) % self.grid == 0 else 1
+        points = (window[0] // step, window[1] // step)
         blend = Blend(size, window, self.weights, self.accumulate_on or image.device)
         for offsets in _batched(list(itertools.product(rows, columns)), self.batch_size):
             crops = torch.cat([image[..., top : top + window[0], left : left + window[1]] for top, left in offsets])
             for offset, output in zip(offsets, _maps(model(crops)).split(len(image)), strict=True):
-                blend.add(offset, _at_least(output, points))
+                blend.add(offset, _on_points(output, points, window))
         return [blend.mean()]
 
 
@@ -109,9 +109,13 @@ def _maps(outputs: Outputs) -> Tensor:
     return outputs
 
 
-def _at_least(output: Tensor, points: Size) -> Tensor:
-    """The output, upsampled where it is coarser than the points at which windows are averaged."""
-    return resize(output, (max(output.shape[-2], points[0]), max(output.shape[-1], points[1])))
+def _on_points(output: Tensor, points: Size, window: Size) -> Tensor:
+    """The output at the points at which windows are averaged, or at a multiple of them where it is finer."""
+    cells = (
+        min(math.ceil(count / wanted) * wanted, side)
+        for count, wanted, side in zip(output.shape[-2:], points, window, strict=True)
+    )
+    return resize(output, tuple(cells))
 
 
 def _sides(value: int | Sequence[int], option: str) -> Size:

@@ -1,31 +1,31 @@
-"""Adaptive average pooling written as two small matrix products: the same numbers, and it exports and compiles."""
+"""Adaptive average pooling as two small matrix products, which export and compile (`torch.nn.AdaptiveAvgPool2d`)."""
 
-import functools
+from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-
-@functools.lru_cache(maxsize=64)
-def averaging_matrix(length: int, cells: int) -> Tensor:
-    """The (cells, length) float32 matrix whose product with a signal averages it within each of `cells` bins.
-
-    Cell i covers floor(i * length / cells) up to, not including, ceil((i + 1) * length / cells), the rule of
-    `torch.nn.AdaptiveAvgPool2d`; neighboring cells overlap where the length is no multiple.
-    """
-    with torch.inference_mode(False):  # it is kept, and training will want it after a look in inference mode
-        position = torch.arange(length, device="cpu")
-        cell = torch.arange(cells, device="cpu")[:, None]
-        first = cell * length // cells
-        last = ((cell + 1) * length + cells - 1) // cells
-        inside = (position >= first) & (position < last)
-        return inside / (last - first)
+from pvtseg.layers.constants import device_constant
 
 
-def average_pool(tokens: Tensor, cells: int) -> Tensor:
-    """Tokens (B, H, W, C) averaged into a grid of cells: (B, cells, cells, C), whatever H and W are."""
+def adaptive_average_pool(tokens: Tensor, cells: int) -> Tensor:
+    """The means of tokens (B, H, W, C) in a grid of cells: (B, cells, cells, C), for any H and W."""
     batch, height, width, channels = tokens.shape
-    matrix = averaging_matrix.__wrapped__ if torch.compiler.is_compiling() else averaging_matrix  # a compiler keeps no cache
-    rows, columns = (matrix(length, cells).to(tokens) for length in (height, width))
+    rows, columns = (averaging_matrix(length, cells, tokens.dtype, tokens.device) for length in (height, width))
     tokens = (rows @ tokens.reshape(batch, height, width * channels)).unflatten(2, (width, channels))
-    return columns @ tokens  # (W', W) @ (B, H', W, C)
+    return columns @ tokens  # (cells, W) @ (B, cells, W, C)
+
+
+@device_constant
+def averaging_matrix(length: int, cells: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The (cells, length) matrix whose product with a signal is the signal's mean in each cell.
+
+    Cell i covers floor(i * length / cells) up to, not including, ceil((i + 1) * length / cells). Neighboring cells overlap
+    unless `cells` divides the length.
+    """
+    position = torch.arange(length, device=device)
+    cell = torch.arange(cells, device=device)[:, None]
+    first = cell * length // cells
+    last = ((cell + 1) * length + cells - 1) // cells
+    inside = (position >= first) & (position < last)
+    return (inside / (last - first)).to(dtype)

@@ -1,11 +1,13 @@
-"""Bilinear resizing of maps, with pixel centers at halves (align_corners=False), as the papers' code does it."""
+"""Bilinear resizing with pixel centers at halves (align_corners=False), as in the papers' code."""
+
+from __future__ import annotations
 
 from torch import Tensor
 from torch.nn import functional as F
 
 
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Maps (B, C, H, W) at another (height, width); returned as they are when they have it already."""
+    """Maps (B, C, H, W) at another (height, width). Maps that already have this size are returned unchanged."""
     if maps.shape[-2:] == tuple(size):
         return maps
     return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)

@@ -1,68 +1,25 @@
-"""Bilinear upsampling in bands of rows: the whole upsampled map never exists.
+"""Bilinear upsampling of chosen rows and pixels, so that the whole upsampled map never exists.
 
-Bilinear interpolation (https://en.wikipedia.org/wiki/Bilinear_interpolation) is separable: mix neighboring rows of the
-coarse map, then widen them. So a band of the upsampled map needs only the few coarse rows around it, and mixing them is
-one small matrix product. Channels come last here, so that what follows at each pixel, a softmax or a product, reads
-memory in order.
+Bilinear interpolation (https://en.wikipedia.org/wiki/Bilinear_interpolation) is separable: a row of the result mixes two
+neighboring rows of the map, then the columns are mixed in the same way. Channels come last, because what follows at each
+pixel, a softmax or a product, then reads memory in order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional as F
 
-from pvtseg.layers.resize import resize
+from pvtseg.layers.constants import device_constant
+from pvtseg.layers.precision import accurate_type
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-CPU_BAND_BYTES = 4 << 20  # smaller bands stay in the cache, larger ones wait less often for a core that is busy elsewhere
-GPU_BAND_BYTES = 256 << 20  # few, large kernels
-
-
-class Band(NamedTuple):
-    """Some rows of an upsampled map, and how to make them from the coarse map.
-
-    rows: which of the upsampled map. sources: which rows of the coarse map they lie between. mixing (rows, sources):
-    how much of each. width: of the upsampled map.
-    """
-
-    rows: slice
-    sources: slice
-    mixing: Tensor
-    width: int
-
-    def upsample(self, coarse: Tensor) -> Tensor:
-        """The `sources` of the coarse map, (sources, w, C) -> these rows, (rows, width, C). Differentiable."""
-        mixed = (self.mixing @ coarse.flatten(1)).unflatten(1, coarse.shape[1:])
-        mixed = mixed.transpose(1, 2).unsqueeze(2)  # (rows, C, 1, w): torch widens a batch of rows in parallel
-        return resize(mixed, (1, self.width)).squeeze(2).transpose(1, 2)
-
-
-def bands(coarse: Tensor, size: tuple[int, int]) -> Iterator[Band]:
-    """Cuts one image's map of `size` (height, width) into bands that fit the memory, top to bottom.
-
-    coarse: what will be upsampled, (B, C, h, w); only its shape, type and device matter.
-    """
-    num_channels, coarse_height = coarse.shape[1:3]
-    height, width = size
-    budget = CPU_BAND_BYTES if coarse.device.type == "cpu" else GPU_BAND_BYTES
-    dtype = accurate_type(coarse)
-    mixing = interpolation_matrix(coarse_height, height, dtype)
-    num_rows = max(budget // (width * num_channels * dtype.itemsize), 1)
-    for start in range(0, height, num_rows):
-        rows = slice(start, min(start + num_rows, height))
-        used = mixing[rows].any(dim=0).nonzero()
-        sources = slice(int(used[0]), int(used[-1]) + 1)
-        yield Band(rows, sources, mixing[rows, sources].to(coarse.device), width)
-
-
-def accurate_type(maps: Tensor) -> torch.dtype:
-    """What to compute in: float32 for half precision, else the map's own type."""
-    return torch.promote_types(maps.dtype, torch.float32)
+__all__ = ["accurate_type", "channels_last", "mixing_matrix", "neighbors", "source_rows"]
 
 
 def channels_last(image_map: Tensor) -> Tensor:
@@ -70,7 +27,47 @@ def channels_last(image_map: Tensor) -> Tensor:
     return image_map.permute(1, 2, 0).to(accurate_type(image_map)).contiguous()
 
 
-def interpolation_matrix(length: int, new_length: int, dtype: torch.dtype) -> Tensor:
-    """(new_length, length): torch's own linear interpolation, as the matrix that it is."""
-    identity = torch.eye(length, dtype=dtype)
-    return F.interpolate(identity[None], size=new_length, mode="linear", align_corners=False)[0].T.contiguous()
+def neighbors(length: int, new_length: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The two old positions that each new one lies between, (new_length, 2) int64, and their weights, (new_length, 2).
+
+    At the ends both are the same position, and the second weight is 0.
+    """
+    lower, weight = interpolation(length, new_length, dtype, device)
+    lower = lower.long()
+    return torch.stack([lower, (lower + 1).clamp_max(length - 1)], dim=1), torch.stack([1 - weight, weight], dim=1)
+
+
+def source_rows(length: int, new_length: int, rows: slice) -> slice:
+    """The old rows that the new `rows` are mixed from."""
+    lower = _lower_neighbors(length, new_length)
+    return slice(int(lower[rows.start]), min(int(lower[rows.stop - 1]) + 2, length))
+
+
+def mixing_matrix(length: int, new_length: int, rows: slice, sources: slice, like: Tensor) -> Tensor:
+    """The (rows, sources) matrix that mixes the new rows from the old ones, in `accurate_type` on the map's device."""
+    lower, weight = interpolation(length, new_length, accurate_type(like), like.device)[:, rows].unsqueeze(2)
+    source = torch.arange(sources.start, sources.stop, device=like.device)
+    return (source == lower) * (1 - weight) + (source == lower + 1) * weight
+
+
+@device_constant
+def interpolation(length: int, new_length: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Linear interpolation as a table (2, new_length): the lower neighbor of each new position, the upper one's weight.
+
+    The weights are torch's own, rounding included. They are read off three interpolated combs: of two neighbors no two
+    have the same remainder modulo 3, so each comb holds the weight of one of them.
+    """
+    lower = _lower_neighbors(length, new_length)
+    remainder = torch.arange(3, device="cpu")
+    combs = (torch.arange(length, device="cpu") % 3 == remainder[:, None]).to(dtype)
+    weights = F.interpolate(combs[None], size=new_length, mode="linear", align_corners=False)[0]
+    upper_weight = weights.gather(0, (lower + 1)[None] % 3)[0]
+    return torch.stack([lower.to(dtype), upper_weight]).to(device)
+
+
+@lru_cache(maxsize=256)
+def _lower_neighbors(length: int, new_length: int) -> Tensor:
+    with torch.inference_mode(False):
+        ramp = torch.arange(length, dtype=torch.float64, device="cpu")
+        position = F.interpolate(ramp[None, None], size=new_length, mode="linear", align_corners=False)[0, 0]
+        return position.floor().long()

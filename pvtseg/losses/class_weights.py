@@ -1,4 +1,4 @@
-"""Weights for rare classes, as `pvtseg verify` has measured them on the training data and written beside it."""
+"""Weights for rare classes, as `pvtseg verify` measures them on the training data."""
 
 from __future__ import annotations
 
@@ -7,17 +7,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pvtseg.errors import UserError
+from pvtseg.paths import cache_file
 
-MEASURED = Path(".pvtseg") / "class_weights.json"
+
+def weights_file(root: str | Path) -> Path:
+    """The file in the cache that holds the weights of the data in this folder."""
+    return cache_file("class_weights", root, ".json")
 
 
 def measured_weights(root: str | Path | None, names: Sequence[str]) -> list[float]:
-    """One weight for each of these classes, from ROOT/.pvtseg/class_weights.json. Raises UserError where that does not serve."""
+    """One weight per class, as measured on the data in `root`. Raises UserError if there are none for these classes."""
     if root is None:
-        raise UserError("loss.class_weights is auto, and the data has no folder to look in; give a list of numbers.")
-    path = Path(root) / MEASURED
+        raise UserError("loss.class_weights is auto, and the data has no folder that it is known by; give a list of numbers.")
+    path = weights_file(root)
     if not path.is_file():
-        raise UserError(f"loss.class_weights is auto, and there is no {path}; let `pvtseg verify` count the classes first.")
+        raise UserError(
+            f"loss.class_weights is auto, and the classes in {root} were not counted yet; run `pvtseg verify` with the same data "
+            "first."
+        )
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         measured, weights = found["names"], [float(weight) for weight in found["weights"]]

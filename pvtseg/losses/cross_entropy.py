@@ -1,8 +1,8 @@
 """Cross-entropy of logits at a quarter of the image against labels at its full size.
 
-The value and the gradient of `F.cross_entropy(F.interpolate(logits, size), target)`, but the two steps are one that
-works in bands of rows (pvtseg/layers/upsampling.py): (B, K, H, W), by far the largest thing in segmentation training,
-never exists.
+The value and the gradient are those of `F.cross_entropy(F.interpolate(logits, size), target)`. Both steps are computed
+together in row chunks (pvtseg/layers/row_chunks.py), because (B, K, H, W) would be by far the largest tensor of
+segmentation training.
 """
 
 from __future__ import annotations
@@ -18,30 +18,35 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from pvtseg.errors import UserError
-from pvtseg.layers.upsampling import accurate_type, bands, channels_last
-from pvtseg.losses.pixels import check_range, labels_of
+from pvtseg.layers.precision import accurate_type, without_autocast
+from pvtseg.layers.row_chunks import upsampled_row_chunks
+from pvtseg.layers.upsampling import channels_last
+from pvtseg.losses.pixels import check_class_weights, class_weight_buffer, labels_of
 
-OfBand = Callable[[Tensor, Tensor, Tensor, Tensor, float, bool], tuple[Tensor, Tensor | None]]
+PixelLoss = Callable[[Tensor, Tensor, Tensor, Tensor, float, bool], tuple[Tensor, "Tensor | None"]]
+Average = Literal["weights", "valid", "all"]
 
 
 class CrossEntropy(nn.Module):
-    """The mean cross-entropy, for segmentation and for classification.
+    """The mean cross-entropy of maps: logits (B, K, h, w), target (B, H, W) -> {"cross_entropy": scalar}.
 
-    Segmentation: logits (B, K, h, w) at any resolution, target (B, H, W) of class indices -> a scalar; the logits are
-    upsampled to the target's size. Classification: logits (B, K), target (B,) of class indices or (B, K) of
-    probabilities, as mixup makes -> a scalar.
+    The logits, at any resolution, are upsampled to the target's size; the target holds class indices.
 
-    ignore_index: pixels with this label teach nothing; None if all do. An image's one class is never ignored.
-    label_smoothing: the share of each target that goes to all classes alike. class_weights: K factors, one a class.
-    average: "valid" divides by the pixels that are not ignored (torch, Hugging Face), with class weights by the sum of
-    theirs; "all" divides by all pixels, so that a half-ignored batch counts half (mmsegmentation's default).
+    ignore_index: pixels with this label do not contribute to the loss; None if all do. label_smoothing: the fraction of
+    each target that goes to all classes alike. class_weights: one factor for each class.
 
-    A batch without a valid pixel gives 0, and a gradient of 0. Half precision is computed in float32. A label that is
-    no class raises a UserError on the CPU; a GPU would have to wait at every step to look, and there torch's own
-    device-side assertion stops the run.
+    average: what the sum of the valid pixels' losses, each times its class's weight, is divided by:
+        "weights": the sum of the class weights of the valid pixels. That is torch's and Hugging Face's mean, and
+            mmsegmentation 1.x's with class weights.
+        "valid": the number of valid pixels. That is mmsegmentation's `avg_non_ignore=True`, in 1.x without class weights.
+        "all": the number of all pixels, so that a half-ignored batch counts half. That is mmsegmentation's default, in
+            1.x without class weights.
+    Without class weights, "weights" and "valid" are the same.
+
+    A batch without a valid pixel gives 0, and a gradient of 0. Half precision is computed in float32. Raises UserError for
+    a label that is no class, on the CPU; on a GPU torch's device-side assertion stops the run.
     """
 
-    name = "cross_entropy"
     class_weights: Tensor | None
 
     def __init__(
@@ -50,47 +55,56 @@ class CrossEntropy(nn.Module):
         ignore_index: int | None = 255,
         label_smoothing: float = 0.0,
         class_weights: Sequence[float] | None = None,
-        average: Literal["valid", "all"] = "valid",
+        average: Average = "weights",
     ) -> None:
         super().__init__()
-        if average not in ("valid", "all"):
-            raise UserError(f"average={average!r} is not a way to average; use 'valid' or 'all'.")
+        if average not in ("weights", "valid", "all"):
+            raise UserError(f"loss.average={average} is not known; use weights, valid or all.")
         if not 0 <= label_smoothing <= 1:
-            raise UserError(f"label_smoothing={label_smoothing} is not a share; use 0 to 1.")
+            raise UserError(f"loss.label_smoothing={label_smoothing} is not a fraction; use 0 to 1.")
         self.ignore_index = ignore_index
         self.label_smoothing = label_smoothing
         self.average = average
-        self._of_band: OfBand | None = None  # the usual one of the device
-        weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
-        self.register_buffer("class_weights", weights, persistent=False)
+        self._pixel_loss: PixelLoss | None = None  # the device's default
+        self.register_buffer("class_weights", class_weight_buffer(class_weights), persistent=False)
 
     def compile(self, **options: Any) -> None:
-        """Compiles, with the options of `torch.compile`, what is done at each pixel; the cutting into bands stays as it is."""
-        self._of_band = torch.compile(_loss_and_slope, **options)
+        """Compiles the loss of single pixels, with the options of `torch.compile`; the chunks stay outside."""
+        self._pixel_loss = torch.compile(_loss_and_gradient, **options)
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+    def forward(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
+        if logits.ndim != 4:
+            raise UserError(
+                f"the head's outputs are {tuple(logits.shape)}, and CrossEntropy takes maps (B, K, h, w); "
+                "use loss=classification for images."
+            )
         num_classes, dtype = logits.shape[1], accurate_type(logits)
+        check_class_weights(self.class_weights, num_classes)
         weights = torch.ones(num_classes, device=logits.device) if self.class_weights is None else self.class_weights
-        if len(weights) != num_classes:
-            raise UserError(f"{len(weights)} class_weights for {num_classes} classes; give each class one.")
         weights = weights.to(dtype)
-        if logits.ndim == 2:
-            check_range(target, num_classes)
-            return F.cross_entropy(logits.to(dtype), target, weights, label_smoothing=self.label_smoothing)
-
         target, valid = labels_of(target, num_classes, self.ignore_index)
-        count = (weights[target] * valid).sum() if self.average == "valid" else weights.new_tensor(target.numel())
-        share = valid / count.clamp_min(torch.finfo(dtype).tiny)  # of each pixel in the mean
-        wants_gradient = torch.is_grad_enabled() and logits.requires_grad
-        of_band = self._of_band or _usual(logits.device)
-        return _UpsampledCrossEntropy.apply(logits, target, share, weights, self.label_smoothing, wants_gradient, of_band)
+        fraction = valid.to(dtype) / self._divisor(target, valid, weights)  # of each pixel in the mean
+        needs_gradient = torch.is_grad_enabled() and logits.requires_grad
+        pixel_loss = self._pixel_loss or _default_pixel_loss(logits.device)
+        loss = _UpsampledCrossEntropy.apply(
+            logits, target, fraction, weights, self.label_smoothing, needs_gradient, pixel_loss
+        )
+        return {"cross_entropy": loss}
+
+    def _divisor(self, target: Tensor, valid: Tensor, weights: Tensor) -> Tensor | int:
+        match self.average:
+            case "weights":
+                return (weights[target] * valid).sum().clamp_min(torch.finfo(weights.dtype).tiny)
+            case "valid":
+                return valid.sum(dtype=weights.dtype).clamp_min(1)
+            case _:
+                return target.numel()
 
 
 class _UpsampledCrossEntropy(torch.autograd.Function):
-    """The sum over pixels of share * cross-entropy(upsampled logits, target).
+    """The sum over pixels of fraction * cross-entropy(upsampled logits, target).
 
-    The gradient is found on the way forward, while each band is at hand, for an upstream gradient of 1; backward scales
-    it.
+    The gradient is computed in forward, while each chunk is at hand, for an upstream gradient of 1. Backward scales it.
     """
 
     @staticmethod
@@ -98,31 +112,31 @@ class _UpsampledCrossEntropy(torch.autograd.Function):
         ctx: Any,
         logits: Tensor,
         target: Tensor,
-        share: Tensor,
+        fraction: Tensor,
         weights: Tensor,
         smoothing: float,
-        wants_gradient: bool,
-        of_band: OfBand,
+        needs_gradient: bool,
+        pixel_loss: PixelLoss,
     ) -> Tensor:
         loss = weights.new_zeros(())
-        if wants_gradient:  # kept in float32: a pixel's share of a million would vanish in half precision
+        if needs_gradient:  # kept in float32, because a pixel's fraction of a million would vanish in half precision
             gradient = weights.new_zeros(len(logits), *logits.shape[2:], len(weights))
             ctx.save_for_backward(gradient)
             ctx.logits_type = logits.dtype
-        with torch.autocast(logits.device.type, enabled=False):
-            all_bands = list(bands(logits, target.shape[1:]))
+        with without_autocast(logits):
+            chunks = upsampled_row_chunks(logits, target.shape[1:])
             for i in range(len(logits)):
                 image = channels_last(logits[i])
-                for band in all_bands:
+                for chunk in chunks:
                     with torch.enable_grad():
-                        coarse = image[band.sources].requires_grad_()
-                        fine = band.upsample(coarse)
-                    band_loss, slope = of_band(
-                        fine.detach(), target[i, band.rows], share[i, band.rows], weights, smoothing, wants_gradient
+                        coarse = image[chunk.sources].requires_grad_()
+                        fine = chunk.upsample(coarse)
+                    chunk_loss, fine_gradient = pixel_loss(
+                        fine.detach(), target[i, chunk.rows], fraction[i, chunk.rows], weights, smoothing, needs_gradient
                     )
-                    loss += band_loss
-                    if wants_gradient:
-                        gradient[i, band.sources] += torch.autograd.grad(fine, coarse, slope)[0]
+                    loss += chunk_loss
+                    if needs_gradient:
+                        gradient[i, chunk.sources] += torch.autograd.grad(fine, coarse, fine_gradient)[0]
         return loss
 
     @staticmethod
@@ -133,33 +147,33 @@ class _UpsampledCrossEntropy(torch.autograd.Function):
 
 
 @cache
-def _usual(device: torch.device) -> OfBand:
-    """Compiled for a GPU, where each of the dozen operations would read and write the band; as it is elsewhere."""
+def _default_pixel_loss(device: torch.device) -> PixelLoss:
+    """Compiled for a GPU, where each of the dozen operations would read and write the chunk; uncompiled elsewhere."""
     compiles = device.type == "cuda" and find_spec("triton") and torch.cuda.get_device_capability(device) >= (7, 0)
-    return torch.compile(_loss_and_slope, dynamic=True) if compiles else _loss_and_slope
+    return torch.compile(_loss_and_gradient, dynamic=True) if compiles else _loss_and_gradient
 
 
-def _loss_and_slope(
-    logits: Tensor, labels: Tensor, share: Tensor, weights: Tensor, smoothing: float, wants_slope: bool
+def _loss_and_gradient(
+    logits: Tensor, labels: Tensor, fraction: Tensor, weights: Tensor, smoothing: float, needs_gradient: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """Cross-entropy of pixels and its gradient: logits (..., K), labels and share (...) -> a scalar, and (..., K).
+    """Cross-entropy of pixels and its gradient: logits (..., K), labels and fraction (...) -> a scalar, and (..., K).
 
     The target is a distribution q: what smoothing leaves on the label, and an equal part on every class, each times the
     class's weight. The loss is -sum(q * log p), where p = softmax(logits), and its gradient sum(q) * p - q.
     """
-    labels, share = labels.unsqueeze(-1), share.unsqueeze(-1)
-    on_label = share * weights[labels] * (1 - smoothing)
+    labels, fraction = labels.unsqueeze(-1), fraction.unsqueeze(-1)
+    on_label = fraction * weights[labels] * (1 - smoothing)
     on_all = weights * (smoothing / len(weights))
 
     log_p = F.log_softmax(logits, dim=-1)
     loss = -(log_p.gather(-1, labels) * on_label).sum()
     if smoothing:
-        loss -= (log_p @ on_all * share.squeeze(-1)).sum()
-    if not wants_slope:
+        loss -= (log_p @ on_all * fraction.squeeze(-1)).sum()
+    if not needs_gradient:
         return loss, None
 
-    slope = log_p.exp_().mul_(on_label + share * on_all.sum())
-    slope.scatter_add_(-1, labels, -on_label)
+    gradient = log_p.exp_().mul_(on_label + fraction * on_all.sum())
+    gradient.scatter_add_(-1, labels, -on_label)
     if smoothing:
-        slope -= share * on_all
-    return loss, slope
+        gradient -= fraction * on_all
+    return loss, gradient

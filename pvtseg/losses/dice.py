@@ -1,31 +1,29 @@
-"""The Dice loss: overlap, whatever the size of what overlaps (V-Net, https://arxiv.org/abs/1606.04797, section 3)."""
+"""The Dice loss, which weighs small and large regions alike (V-Net, https://arxiv.org/abs/1606.04797, section 3)."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from pvtseg.losses.banded import in_bands
+from pvtseg.layers.row_chunks import over_upsampled_rows
 from pvtseg.losses.pixels import labels_of
 
 
-class Dice(nn.Module):
-    """1 - 2 * overlap / (predicted + labeled), averaged over the classes that the batch's targets contain.
+class DiceLoss(nn.Module):
+    """1 - 2 * overlap / (predicted + labeled), averaged over the classes in the batch's targets: {"dice": scalar}.
 
-    Logits (B, K, h, w), upsampled to the target's size, target (B, H, W) of class indices -> a scalar. The three areas of a
-    class are sums over the batch; the predicted one and the overlap are sums of probabilities. ignore_index: pixels with this
-    label do not count; None if all do. smooth: pixels that are added to both sides of the fraction. A batch without a valid
-    pixel gives 0, and a gradient of 0.
+    Logits (B, K, h, w), upsampled to the target's size; target (B, H, W) of class indices. The three areas of a class are
+    sums over the batch; the predicted one and the overlap are sums of probabilities. ignore_index: pixels with this label
+    do not count; None if all do. smooth: pixels that are added to numerator and denominator. A batch without a valid pixel
+    gives 0, and a gradient of 0.
     """
-
-    name = "dice"
 
     def __init__(self, *, ignore_index: int | None = 255, smooth: float = 1.0) -> None:
         super().__init__()
         self.ignore_index = ignore_index
         self.smooth = smooth
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+    def forward(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
         labels, valid = labels_of(target, logits.shape[1], self.ignore_index)
 
         def areas(fine: Tensor, image: int, rows: slice) -> Tensor:
@@ -37,7 +35,7 @@ class Dice(nn.Module):
             labeled = torch.zeros_like(p).scatter(-1, label, counted.to(p.dtype))
             return torch.stack([on_label, p, labeled]).sum(dim=(1, 2))
 
-        overlap, predicted, labeled = torch.stack(in_bands(logits, target.shape[1:], areas)).sum(dim=0)
+        overlap, predicted, labeled = torch.stack(over_upsampled_rows(areas, logits, target.shape[1:])).sum(dim=0)
         loss = 1 - (2 * overlap + self.smooth) / (predicted + labeled + self.smooth)
         occurs = labeled > 0
-        return torch.where(occurs, loss, 0.0).sum() / occurs.sum().clamp_min(1)
+        return {"dice": loss.masked_fill(~occurs, 0).sum() / occurs.sum().clamp_min(1)}

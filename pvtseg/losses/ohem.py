@@ -1,32 +1,29 @@
-"""Online hard example mining: only the pixels that are not learned yet teach (https://arxiv.org/abs/1604.03540, section 4).
+"""Online hard example mining: only badly classified pixels contribute to the loss (https://arxiv.org/abs/1604.03540, section 4).
 
-They are chosen as mmsegmentation's OHEMPixelSampler does.
+They are chosen as in mmsegmentation's OHEMPixelSampler.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pvtseg.errors import UserError
-from pvtseg.losses.banded import in_bands
-from pvtseg.losses.cross_entropy import CrossEntropy
+from pvtseg.layers.row_chunks import over_upsampled_rows
+from pvtseg.losses.cross_entropy import Average, CrossEntropy
 from pvtseg.losses.pixels import labels_of
 
 
-class HardCrossEntropy(nn.Module):
-    """The mean cross-entropy over the pixels whose class has a probability below `threshold`.
+class OHEMCrossEntropy(nn.Module):
+    """The mean cross-entropy of the pixels whose class has a probability below `threshold`: {"cross_entropy": scalar}.
 
-    Logits (B, K, h, w), upsampled to the target's size, target (B, H, W) of class indices -> a scalar. min_kept: so many pixels
-    per image of the batch teach in any case, the hardest of them all. average: "valid" is the mean over the pixels that teach,
-    "all" divides by all pixels, as mmsegmentation does. Other options as in `CrossEntropy`.
+    Logits (B, K, h, w), upsampled to the target's size; target (B, H, W) of class indices. min_kept: the hardest so many
+    pixels per image of the batch contribute in any case. average: as in `CrossEntropy`, where the valid pixels are those
+    that contribute; mmsegmentation's is "all". Other options as in `CrossEntropy`.
     """
-
-    name = "cross_entropy"
 
     def __init__(
         self,
@@ -36,11 +33,13 @@ class HardCrossEntropy(nn.Module):
         ignore_index: int = 255,
         label_smoothing: float = 0.0,
         class_weights: Sequence[float] | None = None,
-        average: Literal["valid", "all"] = "valid",
+        average: Average = "weights",
     ) -> None:
         super().__init__()
-        if not 0 < threshold <= 1 or min_kept < 0:
-            raise UserError(f"threshold={threshold}, min_kept={min_kept}; use a probability in 0..1 and a number of pixels.")
+        if not 0 < threshold <= 1:
+            raise UserError(f"loss.threshold={threshold} is not a probability; use a number above 0, up to 1.")
+        if min_kept < 0:
+            raise UserError(f"loss.min_kept={min_kept} is not a number of pixels; use 0 or more.")
         self.threshold = threshold
         self.min_kept = min_kept
         self.ignore_index = ignore_index
@@ -48,20 +47,20 @@ class HardCrossEntropy(nn.Module):
             ignore_index=ignore_index, label_smoothing=label_smoothing, class_weights=class_weights, average=average
         )
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+    def forward(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
         return self.cross_entropy(logits, target.masked_fill(~self._is_hard(logits, target), self.ignore_index))
 
     @torch.no_grad()
     def _is_hard(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Which pixels teach, (B, H, W)."""
+        """The pixels that contribute to the loss, (B, H, W)."""
         labels, valid = labels_of(target, logits.shape[1], self.ignore_index)
 
         def of_the_label(fine: Tensor, image: int, rows: slice) -> Tensor:
             return F.log_softmax(fine, dim=-1).gather(-1, labels[image, rows].unsqueeze(-1)).squeeze(-1)
 
-        p = torch.cat(in_bands(logits, target.shape[1:], of_the_label)).view(target.shape).exp()
-        known = p[valid]
-        if len(known) == 0:
-            return valid
-        kept = min(self.min_kept * len(target), len(known) - 1)
-        return valid & (p < known.kthvalue(kept + 1).values.clamp_min(self.threshold))
+        p = torch.cat(over_upsampled_rows(of_the_label, logits, target.shape[1:])).view(target.shape).exp()
+        # the first easy probability in rising order; with fewer valid pixels than min_kept, the largest one
+        last = p.masked_fill(~valid, -torch.inf).max()
+        kept = min(self.min_kept * len(target), p.numel() - 1)
+        first_easy = p.masked_fill(~valid, torch.inf).flatten().kthvalue(kept + 1).values.minimum(last)
+        return valid & (p < first_easy.clamp_min(self.threshold))

@@ -1,6 +1,9 @@
-"""Several losses at once."""
+"""Several losses of the same outputs."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -8,17 +11,18 @@ from pvtseg.errors import UserError
 
 
 class WeightedSum(nn.Module):
-    """Each term times its weight, by name: what is minimized is their sum, what is logged is each of them.
+    """Each term times its weight: (outputs, target) -> {name: weight * the sum of the term's scalars}.
 
-    terms and weights: by the same names. (answer, target) -> scalars by name.
+    terms and weights: by the same names. Their sum is minimized; each is logged under its name. Raises UserError where a
+    term has no weight, or a weight no term.
     """
 
     def __init__(self, terms: Mapping[str, nn.Module], weights: Mapping[str, float]) -> None:
         super().__init__()
         if not terms or terms.keys() != weights.keys():
-            raise UserError(f"loss.terms are {sorted(terms)}, loss.weights {sorted(weights)}; give each term its weight.")
+            raise UserError(f"loss.terms are {sorted(terms)}, loss.weights {sorted(weights)}; give each term a weight.")
         self.terms = nn.ModuleDict(terms)
         self.weights = dict(weights)
 
-    def forward(self, answer: Tensor, target: Tensor) -> dict[str, Tensor]:
-        return {name: self.weights[name] * term(answer, target) for name, term in self.terms.items()}
+    def forward(self, outputs: Any, target: Any) -> dict[str, Tensor]:
+        return {name: self.weights[name] * sum(term(outputs, target).values()) for name, term in self.terms.items()}

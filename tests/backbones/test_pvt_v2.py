@@ -1,16 +1,21 @@
 """The encoder against the paper's counts, timm's implementation, and what its options promise."""
 
+from __future__ import annotations
+
 import math
 import re
 from functools import partial
 
 import pytest
 import torch
+from flops import multiply_adds
+from safetensors.torch import save_file
 from torch import nn
 
 import pvtseg
 from pvtseg.backbones.pvt_v2 import PyramidVisionTransformer
-from pvtseg.model import ImageModel, count_multiply_adds
+from pvtseg.backbones.pvt_v2.activations import ACTIVATIONS
+from pvtseg.backbones.pvt_v2.variants import variant_of
 
 NARROW, WIDE = (32, 64, 160, 256), (64, 128, 320, 512)
 PUBLISHED = {  # parameters of the encoder: the official code's own
@@ -71,8 +76,7 @@ def test_every_variant_has_as_many_parameters_as_the_official_code(name):
 
 @pytest.mark.parametrize(("name", "side", "gmacs"), GMACS)
 def test_multiply_adds_are_those_of_the_official_count(name, side, gmacs):
-    model = ImageModel(on_meta(name), nn.Identity())
-    assert count_multiply_adds(model, 3, (side, side)) / 1e9 == pytest.approx(gmacs, rel=0.01)
+    assert multiply_adds(on_meta(name), (side, side)) / 1e9 == pytest.approx(gmacs, rel=0.01)
 
 
 @pytest.mark.parametrize("name", ["pvt_v2_b0", "pvt_v2_b2_linear", "mit_b0"])
@@ -99,17 +103,30 @@ def test_the_memory_format_of_the_image_does_not_change_the_features():
         torch.testing.assert_close(plain, last, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("size", [(31, 64), (64, 31), (16, 16)])
-@pytest.mark.parametrize("name", ["pvt_v2_b0", "pvt_v2_b2_linear"])
-def test_an_image_below_32_pixels_is_refused_with_its_size(name, size):
-    with pytest.raises(pvtseg.UserError, match=f"{size[0]} x {size[1]}.*32 x 32"):
-        on_meta(name)(torch.empty(1, 3, *size, device="meta"))
+@pytest.mark.parametrize(
+    ("options", "smallest"),
+    [
+        ({}, 29),  # 8 x 8 tokens are merged, in a map of ceil(H / 4) rows
+        ({"reductions": (4, 4, 2, 1)}, 25),  # stage 2: 4 x 4 tokens, in a map of ceil(H / 8) rows
+        ({"reductions": (1, 1, 2, 1)}, 17),
+        ({"reductions": (1, 1, 2, 1), "out_indices": (0, 1)}, 1),  # stage 3 does not run
+        ({"linear": True}, 1),
+    ],
+)
+def test_images_are_refused_below_what_the_reductions_need_and_only_there(options, smallest):
+    backbone = pvtseg.mit_b0(**options).eval()
+    with torch.no_grad():
+        for size in ((smallest, 64), (64, smallest), (smallest, smallest)):
+            assert all(maps.isfinite().all() for maps in backbone(image_of(*size)))
+        if smallest > 1:
+            with pytest.raises(pvtseg.UserError, match=f"{smallest - 1} x 64.*at least {smallest} x {smallest}"):
+                backbone(image_of(smallest - 1, 64))
 
 
 def test_other_numbers_of_channels_work_and_the_wrong_one_is_refused():
     backbone = on_meta("pvt_v2_b0", in_channels=5)
     assert backbone(torch.empty(1, 5, 32, 32, device="meta"))[0].shape == (1, 32, 8, 8)
-    with pytest.raises(pvtseg.UserError, match="3 channels.*5.*in_channels=3"):
+    with pytest.raises(pvtseg.UserError, match=r"3 channels.*5.*backbone\.in_channels=3"):
         backbone(torch.empty(1, 3, 32, 32, device="meta"))
 
 
@@ -118,7 +135,7 @@ def test_other_numbers_of_channels_work_and_the_wrong_one_is_refused():
     [("in_channels", 0), ("drop_path_rate", 1.0), ("drop_path_rate", -0.1), ("frozen_stages", 5), ("frozen_stages", -1)],
 )
 def test_options_out_of_their_range_are_refused_by_name(option, value):
-    with pytest.raises(pvtseg.UserError, match=f"{option} is {value}"):
+    with pytest.raises(pvtseg.UserError, match=f"backbone.{option}={value}"):
         on_meta("pvt_v2_b0", **{option: value})
 
 
@@ -178,6 +195,116 @@ def test_features_equal_those_of_timm(ours, theirs):
         torch.testing.assert_close(maps, others, rtol=0, atol=1e-5)
 
 
+# -- against transformers ------------------------------------------------------------------------------------------
+
+SIZES = {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 2, 1, 1]}
+OURS = {"channels": SIZES["hidden_sizes"], "depths": SIZES["depths"]}
+TO_PVT_V2 = [
+    (r"^stages\.", "encoder.layers."),
+    (r"\.embed\.project\.", ".patch_embedding.proj."),
+    (r"\.embed\.norm\.", ".patch_embedding.layer_norm."),
+    (r"^(encoder\.layers\.\d+)\.norm\.", r"\1.layer_norm."),
+    (r"\.norm([12])\.", r".layer_norm_\1."),
+    (r"\.attention\.project\.", ".attention.proj."),
+    (r"\.reduce\.conv\.", ".spatial_reduction."),
+    (r"\.reduce\.norm\.", ".layer_norm."),
+    (r"\.expand\.", ".dense1."),
+    (r"\.depthwise\.", ".dwconv.dwconv."),
+    (r"\.contract\.", ".dense2."),
+]
+TO_SEGFORMER = [  # as files of transformers 4, which version 5 reads, too
+    (r"^stages\.(\d)\.embed\.project\.", r"encoder.patch_embeddings.\1.proj."),
+    (r"^stages\.(\d)\.embed\.norm\.", r"encoder.patch_embeddings.\1.layer_norm."),
+    (r"^stages\.(\d)\.norm\.", r"encoder.layer_norm.\1."),
+    (r"^stages\.(\d)\.blocks\.", r"encoder.block.\1."),
+    (r"\.norm([12])\.", r".layer_norm_\1."),
+    (r"\.attention\.project\.", ".attention.output.dense."),
+    (r"\.attention\.reduce\.conv\.", ".attention.self.sr."),
+    (r"\.attention\.reduce\.norm\.", ".attention.self.layer_norm."),
+    (r"\.attention\.(query|key|value)\.", r".attention.self.\1."),
+    *TO_PVT_V2[-3:],
+]
+
+
+def in_transformers_names(state: dict, table: list[tuple[str, str]]) -> dict:
+    renamed = {}
+    for name, tensor in state.items():
+        key, value = name.replace("key_value", "key"), name.replace("key_value", "value")
+        parts = zip((key, value), tensor.chunk(2)) if "key_value" in name else [(name, tensor)]
+        for part, piece in parts:
+            for pattern, replacement in table:
+                part = re.sub(pattern, replacement, part)
+            renamed[part] = piece.contiguous()
+    return renamed
+
+
+def assert_same_features_in_transformers(backbone, kind, config, table, image, folder):
+    """Saves our weights under transformers' names, loads them there, and compares all four maps."""
+    config.save_pretrained(folder)
+    state = in_transformers_names(randomised(backbone).eval().state_dict(), table)
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    reference, report = kind.from_pretrained(folder, output_loading_info=True)
+    assert not report["missing_keys"]
+    assert not report["unexpected_keys"]
+    with torch.no_grad():
+        expected = reference.eval()(image, output_hidden_states=True).hidden_states
+        features = backbone(image)
+    for maps, others in zip(features, expected[-4:], strict=True):
+        assert others.std() > 0.1
+        torch.testing.assert_close(maps, others, rtol=0, atol=2e-5)
+
+
+PVT_V2_OPTIONS = {
+    "heads": ({"num_heads": (2, 4, 3, 4)}, {"num_attention_heads": [2, 4, 3, 4]}),
+    "reductions": ({"reductions": (4, 2, 1, 1)}, {"sr_ratios": [4, 2, 1, 1]}),
+    "no bias": ({"qkv_bias": False}, {"qkv_bias": False}),
+    "linear without bias": ({"qkv_bias": False, "linear": True}, {"qkv_bias": False, "linear_attention": True}),
+    **{name: ({"activation": name}, {"hidden_act": name}) for name in ACTIVATIONS},
+}
+
+
+@pytest.mark.parametrize("size", [(65, 97), (31, 64)], ids=["odd", "below 32"])
+@pytest.mark.parametrize(("ours", "theirs"), PVT_V2_OPTIONS.values(), ids=PVT_V2_OPTIONS)
+def test_features_equal_those_of_transformers_pvt_v2_with_the_same_options(ours, theirs, size, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    backbone = PyramidVisionTransformer(**OURS, mlp_ratios=(4, 4, 2, 2), **{"num_heads": (1, 2, 3, 8), "embed_eps": 1e-6} | ours)
+    config = transformers.PvtV2Config(**SIZES, mlp_ratios=[4, 4, 2, 2], **{"num_attention_heads": [1, 2, 3, 8]} | theirs)
+    assert_same_features_in_transformers(backbone, transformers.PvtV2Model, config, TO_PVT_V2, image_of(*size), tmp_path)
+
+
+@pytest.mark.parametrize("size", [(29, 29), (31, 64), (65, 97)])
+@pytest.mark.parametrize("activation", ["gelu", "relu"])
+def test_features_equal_those_of_transformers_segformer_with_the_same_options(activation, size, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    options = {"num_heads": (2, 4, 3, 8), "activation": activation, "embed_eps": 1e-5, "norm_eps": 1e-5}
+    backbone = PyramidVisionTransformer(**OURS, mlp_ratios=(4, 4, 4, 4), **options)
+    config = transformers.SegformerConfig(**SIZES, num_attention_heads=[2, 4, 3, 8], hidden_act=activation)
+    kind = transformers.SegformerModel
+    assert_same_features_in_transformers(backbone, kind, config, TO_SEGFORMER, image_of(*size), tmp_path)
+
+
+def test_transformers_fails_one_pixel_below_our_smallest_image():
+    transformers = pytest.importorskip("transformers")
+    reference = transformers.PvtV2Model(transformers.PvtV2Config(**SIZES, num_attention_heads=[1, 2, 3, 8]))
+    smallest = pvtseg.mit_b0().smallest
+    reference(image_of(smallest, smallest))
+    with pytest.raises(RuntimeError, match="size"):
+        reference(image_of(smallest - 1, 64))
+
+
+@pytest.mark.parametrize("size", [(31, 64), (29, 29), (40, 30)])
+def test_features_of_small_images_equal_those_of_timm(size):
+    timm = pytest.importorskip("timm")
+    backbone = randomised(pvtseg.pvt_v2_b0()).eval()
+    reference = timm.create_model("pvt_v2_b0", num_classes=0).eval()
+    reference.load_state_dict(in_timm_names(backbone.state_dict()))
+    with torch.no_grad():
+        expected = reference.forward_intermediates(image_of(*size), intermediates_only=True)
+        features = backbone(image_of(*size))
+    for maps, others in zip(features, expected, strict=True):
+        torch.testing.assert_close(maps, others, rtol=0, atol=1e-5)
+
+
 # -- options -------------------------------------------------------------------------------------------------------
 
 
@@ -208,6 +335,74 @@ def test_frozen_stages_learn_nothing_and_drop_no_paths():
     assert all(parameter.grad is None for stage in backbone.stages[:2] for parameter in stage.parameters())
     assert all(parameter.requires_grad for stage in backbone.stages[2:] for parameter in stage.parameters())
     assert backbone.stages[2].embed.project.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("indices", [(0, 1, 2, 3), (1, 2, 3), (0, 2), (3,), (0,)])
+def test_out_indices_choose_maps_and_describe_them(indices):
+    whole, some = pvtseg.mit_b0().eval(), pvtseg.mit_b0(out_indices=indices).eval()
+    some.load_state_dict(whole.state_dict())
+    assert some.channels == tuple(NARROW[i] for i in indices)
+    assert some.strides == tuple((4, 8, 16, 32)[i] for i in indices)
+    with torch.no_grad():
+        expected, found = whole(image_of(64, 96)), some(image_of(64, 96))
+    assert len(found) == len(indices)
+    for i, maps in zip(indices, found, strict=True):
+        assert torch.equal(maps, expected[i])
+
+
+def test_every_trained_parameter_gets_a_gradient_with_fewer_maps():
+    backbone = pvtseg.mit_b0(out_indices=(0, 1))
+    backbone(image_of(32, 32))[1].sum().backward()
+    trained = {name for name, parameter in backbone.named_parameters() if parameter.requires_grad}
+    assert trained == {name for name, parameter in backbone.named_parameters() if parameter.grad is not None}
+    assert {name.split(".")[1] for name in trained} == {"0", "1"}
+
+
+@pytest.mark.parametrize("indices", [(), (2, 1), (0, 0), (0, 4), (-1,)])
+def test_out_indices_that_name_no_maps_are_refused(indices):
+    with pytest.raises(pvtseg.UserError, match=r"backbone\.out_indices=\[.*numbers from 0 to 3 that rise"):
+        on_meta("mit_b0", out_indices=indices)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"activation": "swoosh"}, r"backbone\.activation=swoosh is not known; use one of gelu"),
+        ({"num_heads": (1, 2, 3, 8)}, r"backbone\.num_heads=\[1, 2, 3, 8\].*use a divisor of 160 in place of 3"),
+        ({"num_heads": (1, 2)}, r"backbone\.num_heads=\[1, 2\].*give 4 positive numbers"),
+        ({"reductions": (8, 4, 2, 0)}, r"backbone\.reductions=\[8, 4, 2, 0\].*give 4 positive numbers"),
+        ({"reductions": (4, 4, 2, 1), "linear": True}, r"backbone\.reductions=.*no effect on linear attention"),
+    ],
+)
+def test_options_that_build_no_encoder_are_refused_by_name(options, message):
+    with pytest.raises(pvtseg.UserError, match=message):
+        on_meta("pvt_v2_b0", **options)
+
+
+def test_layers_are_counted_by_block_in_the_order_of_the_forward_pass():
+    backbone = on_meta("pvt_v2_b2")
+    layers = backbone.layer_ids()
+    assert layers.keys() == dict(backbone.named_parameters()).keys()
+    assert layers["stages.0.embed.project.weight"] == 0
+    assert layers["stages.0.blocks.0.norm1.weight"] == 1
+    assert layers["stages.0.norm.weight"] == layers["stages.1.embed.norm.bias"] == 3
+    assert layers["stages.1.blocks.0.mlp.expand.weight"] == 4
+    assert max(layers.values()) == layers["stages.3.norm.bias"] == 3 + 4 + 6 + 3
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if name != "mit_b5"])
+def test_every_variant_is_recognized_by_its_sizes(name):
+    backbone = on_meta(name)
+    depths = [len(stage.blocks) for stage in backbone.stages]
+    ratios = [stage.blocks[0].mlp.expand.out_features // width for stage, width in zip(backbone.stages, backbone.channels)]
+    assert variant_of(list(backbone.channels), depths, ratios, linear=backbone.linear) == name
+
+
+def test_sizes_that_nobody_published_have_no_name():
+    assert variant_of(NARROW, (2, 2, 2, 2), (8, 8, 4, 4), linear=True) is None
+    assert variant_of(NARROW, (2, 2, 2, 2), (8, 8, 8, 8)) is None
+    assert variant_of((8, 16, 24, 32), (2, 2, 2, 2), (8, 8, 4, 4)) is None
+    assert variant_of(WIDE, (3, 6, 40, 3), (4, 4, 4, 4)) == "pvt_v2_b5"  # MiT-B5, too
 
 
 @pytest.mark.parametrize("options", [{}, {"linear": True}], ids=["conv", "linear"])

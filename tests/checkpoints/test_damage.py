@@ -10,12 +10,12 @@ import torch
 from safetensors.torch import save_file
 
 from pvtseg.backbones.pvt_v2 import pvt_v2_b0
-from pvtseg.checkpoints.convert import huggingface, official, segformer
-from pvtseg.checkpoints.convert.formats import recognize
+from pvtseg.checkpoints.checkpoint import recognize
+from pvtseg.checkpoints.families import pvt_v2, segformer
 from pvtseg.errors import UserError
 from pvtseg.heads.linear import LinearHead
 from pvtseg.load import load_backbone, load_model, save_model
-from pvtseg.model import ImageModel
+from pvtseg.model import Model
 
 
 class Burglar:
@@ -31,12 +31,12 @@ class Burglar:
 @pytest.fixture(scope="module")
 def model():
     backbone = pvt_v2_b0()
-    return ImageModel(backbone, LinearHead(backbone.channels, 3))
+    return Model(backbone, LinearHead(backbone.channels, 3))
 
 
 @pytest.fixture(scope="module")
 def weights(model):
-    return official.CLASSIFIER.to_theirs(model.state_dict())
+    return pvt_v2.OFFICIAL.to_published(model.state_dict())
 
 
 def zipped_code(path, weights):
@@ -234,5 +234,5 @@ def test_names_that_only_half_belong_to_a_format_are_told_apart():
     # timm's ViT has patch_embed.proj, blocks and head, too.
     names = ["patch_embed.proj.weight", "head.weight", "cls_token", "pos_embed", "blocks.0.attn.qkv.weight"]
     assert recognize(names) is None
-    assert recognize(["segformer.encoder.layer_norm.0.weight", "classifier.weight"]) is segformer.CLASSIFIER
-    assert recognize(["encoder.layers.0.layer_norm.weight"]) is huggingface.ENCODER
+    assert recognize(["segformer.encoder.layer_norm.0.weight", "classifier.weight"]) == (segformer.FAMILY, segformer.CLASSIFIER)
+    assert recognize(["encoder.layers.0.layer_norm.weight"]) == (pvt_v2.FAMILY, pvt_v2.ENCODER)

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from pvtseg.backbones.pvt_v2 import pvt_v2_b0
-from pvtseg.checkpoints.convert.huggingface import CLASSIFIER
+from pvtseg.checkpoints.families.pvt_v2 import CLASSIFIER
 from pvtseg.checkpoints.hub import is_hub_id
 from pvtseg.errors import UserError
 from pvtseg.heads.linear import LinearHead
 from pvtseg.load import load_backbone, load_model, save_model
-from pvtseg.model import ImageModel
+from pvtseg.model import Model
 
 constants = pytest.importorskip("huggingface_hub.constants")
 NAME = "OpenGVLab/pvt_v2_b0"
@@ -27,7 +27,7 @@ def cache(tmp_path):
     (repository / "refs").mkdir(parents=True)
     for classes, (tag, commit) in enumerate(commits.items(), start=2):
         backbone = pvt_v2_b0()
-        save_model(ImageModel(backbone, LinearHead(backbone.channels, classes)), repository / "snapshots" / commit, "huggingface")
+        save_model(Model(backbone, LinearHead(backbone.channels, classes)), repository / "snapshots" / commit, "huggingface")
         (repository / "refs" / tag).write_text(commit)
     return tmp_path / "cache"
 
@@ -72,7 +72,7 @@ def test_old_repositories_keep_a_pickle(cache):
     weights = load_model(snapshot).state_dict()
     (snapshot / "model.safetensors").unlink()
     (snapshot / "preprocessor_config.json").unlink()
-    torch.save(CLASSIFIER.to_theirs(weights), snapshot / "pytorch_model.bin")
+    torch.save(CLASSIFIER.to_published(weights), snapshot / "pytorch_model.bin")
     again = load_model(NAME, cache=cache, offline=True).state_dict()
     assert all(torch.equal(again[name], tensor) for name, tensor in weights.items())
 

@@ -1,7 +1,6 @@
 """The real official pvt_v2_b2.pth: all its keys and shapes, and ten of its trained tensors."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +8,8 @@ import torch
 
 from pvtseg.load import load_model
 
-FOLDER = Path(__file__).parents[3] / "shared" / "data" / "pvt_v2_b2_official"
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="shared/data/pvt_v2_b2_official is not beside the checkout")
+FOLDER = "pvt_v2_b2_official"
+pytestmark = pytest.mark.needs_shared
 
 # Where three of them belong, written by hand.
 PLACES = {
@@ -21,21 +20,21 @@ PLACES = {
 
 
 @pytest.fixture(scope="module")
-def trained():
-    return {name: torch.from_numpy(array) for name, array in np.load(FOLDER / "partial_tensors.npz").items()}
+def trained(shared):
+    return {name: torch.from_numpy(array) for name, array in np.load(shared / FOLDER / "partial_tensors.npz").items()}
 
 
 @pytest.fixture(scope="module")
-def model(trained, tmp_path_factory):
+def model(trained, shared, tmp_path_factory):
     """The whole file again: trained tensors where there are some, random ones in the other places."""
-    shapes = json.loads((FOLDER / "keys_shapes.json").read_text())
+    shapes = json.loads((shared / FOLDER / "keys_shapes.json").read_text())
     weights = {name: trained.get(name, torch.randn(shape)) for name, shape in shapes.items()}
     path = tmp_path_factory.mktemp("official") / "b2"
     torch.save(weights, path)
     return weights, load_model(path)
 
 
-def test_all_334_keys_map_without_a_left_over(model):
+def test_all_334_keys_map_without_a_unmatched(model):
     weights, loaded = model
     assert len(weights) == 334
     assert len(loaded.state_dict()) == 334

@@ -8,7 +8,7 @@ from pvtseg.backbones.pvt_v2 import mit_b0
 from pvtseg.errors import UserError
 from pvtseg.heads.segformer import SegFormerHead
 from pvtseg.load import load_backbone, load_model, save_model
-from pvtseg.model import DenseModel
+from pvtseg.model import Model
 
 LARGE = pytest.mark.slow
 SIZES = ["b0", "b1", "b2", "b2_li", *(pytest.param(size, marks=LARGE) for size in ("b3", "b4", "b5"))]
@@ -87,6 +87,6 @@ def test_settings_beside_timm_weights_say_which_image_is_wanted(tmp_path):
 def test_timm_is_not_given_what_it_cannot_hold(tmp_path):
     backbone = mit_b0()
     with pytest.raises(UserError, match="timm has no segmentation models; save with layout=pvtseg"):
-        save_model(DenseModel(backbone, SegFormerHead(backbone.channels, 3)), tmp_path, layout="timm")
+        save_model(Model(backbone, SegFormerHead(backbone.channels, 3)), tmp_path, layout="timm")
     with pytest.raises(UserError, match="not mit_b0"):
         save_model(backbone, tmp_path, layout="timm")

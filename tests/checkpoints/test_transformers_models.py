@@ -26,7 +26,7 @@ from pvtseg.errors import UserError
 from pvtseg.heads.glpn import GLPNHead
 from pvtseg.heads.segformer import SegFormerHead
 from pvtseg.load import load_backbone, load_model, save_model
-from pvtseg.model import DenseModel
+from pvtseg.model import Model
 
 WIDE = [64, 128, 320, 512]
 B2 = {"hidden_sizes": WIDE, "depths": [3, 4, 6, 3]}
@@ -83,7 +83,7 @@ def test_a_saved_model_is_read_and_answers_the_same(name, tmp_path, image, shake
     theirs.save_pretrained(tmp_path)
     ours = load_model(tmp_path)
     for picture in (image(96, 128), image(64, 64)):
-        assert difference(ours.answer(picture), answer_of(theirs, picture)) < BOUND
+        assert difference(ours(picture), answer_of(theirs, picture)) < BOUND
 
 
 @torch.inference_mode()
@@ -151,12 +151,12 @@ def test_transformers_opens_what_is_saved_for_it(name, tmp_path, image, shaken):
 @torch.inference_mode()
 def test_a_model_put_together_by_hand_is_opened_by_transformers(tmp_path, image, shaken):
     backbone = pvt_v2_b0()
-    ours = shaken(DenseModel(backbone, SegFormerHead(backbone.channels, 4)))
+    ours = shaken(Model(backbone, SegFormerHead(backbone.channels, 4)))
     folder = save_model(ours, tmp_path, layout="huggingface")
     picture = image(64, 96)
     theirs = AutoModelForSemanticSegmentation.from_pretrained(folder).eval()
     assert theirs.config.mlp_ratios == [8, 8, 4, 4]
-    assert difference(ours.answer(picture), theirs(picture).logits) < BOUND  # not equal: SegFormer's epsilon is another
+    assert difference(ours(picture), theirs(picture).logits) < BOUND  # not equal: SegFormer's epsilon is another
 
 
 @pytest.mark.parametrize("kind", [SegformerModel, PvtV2Model])
@@ -208,12 +208,12 @@ def test_norms_have_the_epsilon_of_the_code_they_come_from_unless_told(name, con
 
 def test_what_transformers_cannot_hold_is_refused_with_what_can(tmp_path):
     backbone = pvt_v2_b2_linear()
-    model = DenseModel(backbone, SegFormerHead(backbone.channels, 3))
+    model = Model(backbone, SegFormerHead(backbone.channels, 3))
     with pytest.raises(UserError, match="segformer has no linear attention; save with layout=pvtseg or layout=official"):
         save_model(model, tmp_path, layout="huggingface")
     backbone = mit_b0()
     with pytest.raises(UserError, match="counts whole meters; save with layout=pvtseg"):
-        save_model(DenseModel(backbone, GLPNHead(backbone.channels, max_depth=2.5)), tmp_path, layout="huggingface")
+        save_model(Model(backbone, GLPNHead(backbone.channels, max_depth=2.5)), tmp_path, layout="huggingface")
     with pytest.raises(UserError, match="no layout 'onnx'; use one of pvtseg, huggingface, timm, official"):
         save_model(model, tmp_path, layout="onnx")
 

@@ -13,7 +13,7 @@ from pvtseg.errors import UserError
 from pvtseg.heads.glpn import GLPNHead
 from pvtseg.heads.linear import LinearHead
 from pvtseg.load import save_model
-from pvtseg.model import DenseModel, ImageModel
+from pvtseg.model import Model
 
 
 def options(**values):
@@ -24,7 +24,7 @@ def options(**values):
 def classifier(tmp_path):
     torch.manual_seed(0)
     backbone = pvt_v2_b0()
-    return save_model(ImageModel(backbone, LinearHead(backbone.channels, 5)), tmp_path / "source")
+    return save_model(Model(backbone, LinearHead(backbone.channels, 5)), tmp_path / "source")
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_an_encoder_alone_is_converted_too(tmp_path, capsys):
 
 def test_a_depth_range_that_the_format_does_not_hold_is_no_difference(tmp_path):
     backbone = mit_b1()
-    source = save_model(DenseModel(backbone, GLPNHead(backbone.channels, max_depth=80)), tmp_path / "source")
+    source = save_model(Model(backbone, GLPNHead(backbone.channels, max_depth=80)), tmp_path / "source")
     assert convert(options(source=str(source), layout="official", output=str(tmp_path / "output"))) < 1e-4
 
 

@@ -78,7 +78,7 @@ def test_a_file_is_fetched_checked_and_not_fetched_again(server, tmp_path):
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_broken_transfer_goes_on_where_it_stopped(server, tmp_path, ranges):
     server.breaks_at, server.ranges = 300_000, ranges
-    with pytest.raises(UserError, match=r"broke off after 300,000 of 1,024,000 bytes; the same command goes on"):
+    with pytest.raises(UserError, match=r"broke off after 300,000 of 1,024,000 bytes; run the same command"):
         obtain(RemoteFile(server.url, SHA1), tmp_path, silent)
     assert not (tmp_path / "set.bin").exists()
     server.breaks_at = None
@@ -99,7 +99,7 @@ def test_a_file_with_another_checksum_is_removed(server, tmp_path):
 
 
 def test_an_address_that_does_not_answer_is_named(server, tmp_path):
-    with pytest.raises(UserError, match=r"/gone\.zip answers 404"):
+    with pytest.raises(UserError, match=r"/gone\.zip returns 404"):
         obtain(RemoteFile(server.url.replace("set.bin", "gone.zip")), tmp_path, silent)
     with pytest.raises(UserError, match=r"127\.0\.0\.1:9/a\.zip broke off after 0 bytes"):
         obtain(RemoteFile("http://127.0.0.1:9/a.zip"), tmp_path, silent)
@@ -183,7 +183,7 @@ def run_command(monkeypatch, *words):
 
 def test_the_command_fetches_unpacks_and_says_what_comes_next(server, tmp_path, monkeypatch, capsys, as_a_fresh_process):
     server.content = zip_of([])
-    files = f"source.files=[{{url: '{server.url}', unpack: true}}]"
+    files = f"origin.files=[{{url: '{server.url}', unpack: true}}]"
     run_command(monkeypatch, "data=ade20k", f"paths.data={tmp_path}", files)
     assert (tmp_path / "set/good.txt").read_text() == "good"
     printed = capsys.readouterr().out

@@ -1,16 +1,17 @@
 import logging
-from pathlib import Path
+import shlex
 
 import numpy as np
 import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 from PIL import Image
 
 from pvtseg.data.folder import ClassFolder, DepthFolder, SegmentationFolder
+from pvtseg.data.folder.segmentation import LabelValues
 from pvtseg.data.target_info import ClassInfo, DepthRange
 from pvtseg.errors import UserError
-
-REAL_DATA = Path(__file__).parents[2] / "../shared/data"
-needs_real_data = pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"{REAL_DATA} is not here")
+from pvtseg.paths import config_dir
 
 TWO = ClassInfo(["ground", "sky"])
 INDOORS = DepthRange(0.1, 10)
@@ -103,6 +104,55 @@ def test_a_value_without_meaning_is_reported_with_file_count_and_option(tmp_path
         SegmentationFolder(tmp_path, labels=TWO, label_map=label_map)[0]
 
 
+@pytest.mark.parametrize("label_map", [None, {0: 0, 1: 1}])
+def test_the_label_map_of_the_message_can_be_pasted_into_a_shell(tmp_path, label_map):
+    write_pairs(tmp_path, ["a"], np.array([[0, 1, 7, 7, 7, 7]] * 4, np.uint8))
+    with pytest.raises(UserError) as refused:
+        SegmentationFolder(tmp_path, labels=TWO, label_map=label_map)[0]
+    (override,) = [word.rstrip(",") for word in shlex.split(str(refused.value)) if "data.train.label_map={" in word]
+    given = [] if label_map is None else ["data.train.label_map={0: 0, 1: 1}"]
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        config = compose("train", ["data=folder", "data.root=/nowhere", "paths.run=/nowhere", *given, override])
+    target = SegmentationFolder(tmp_path, labels=TWO, label_map=OmegaConf.to_container(config.data.train.label_map))[0]["target"]
+    np.testing.assert_array_equal(target[0], [0, 1, 255, 255, 255, 255])
+
+
+def test_reduce_zero_label_ignores_0_and_counts_from_1(tmp_path):
+    write_pairs(tmp_path, ["a"], np.array([[0, 1, 2, 255, 1, 0]] * 4, np.uint8))
+    target = SegmentationFolder(tmp_path, labels=TWO, reduce_zero_label=True)[0]["target"]
+    np.testing.assert_array_equal(target[0], [255, 0, 1, 255, 0, 255])
+
+
+def test_reduce_zero_label_is_the_label_map_of_every_value_minus_one():
+    labels = ClassInfo(num_classes=150)
+    raw = np.arange(151, dtype=np.uint8)[None]
+    by_map = LabelValues(labels, {0: "ignore", **{value: value - 1 for value in range(1, 151)}})
+    reduced = LabelValues(labels, reduce_zero_label=True)
+    np.testing.assert_array_equal(reduced.to_classes(raw, "a.png"), by_map.to_classes(raw, "a.png"))
+    with pytest.raises(UserError, match="turn data.train.reduce_zero_label off"):
+        reduced.to_classes(np.full((1, 1), 151, np.uint8), "a.png")
+    with pytest.raises(UserError, match="keep one"):
+        LabelValues(labels, {0: 0}, reduce_zero_label=True)
+
+
+@pytest.mark.parametrize(("data", "option"), [(SegmentationFolder, "masks"), (DepthFolder, "depths")])
+def test_messages_name_the_options_of_their_split(tmp_path, data, option):
+    facts = {"labels": TWO} if data is SegmentationFolder else {"range": INDOORS}
+    write_pairs(tmp_path, ["a"], mask_of(1), targets="targets")
+    with pytest.raises(UserError, match=rf"^data\.val\.{option}=nowhere is not there.*: set data\.val\.{option} to one"):
+        data(tmp_path, **facts, **{option: "nowhere"}, config_key="data.val")
+    with pytest.raises(UserError, match=r"^data\.val\.images=nowhere is not there"):
+        data(tmp_path, **facts, images="nowhere", **{option: "targets"}, config_key="data.val")
+
+
+def test_images_without_a_target_are_listed_where_that_is_no_error(tmp_path):
+    write_pairs(tmp_path, ["a", "b"], mask_of(1))
+    (tmp_path / "masks/train/a.png").unlink()
+    data = SegmentationFolder(tmp_path, labels=TWO, strict=False)
+    assert data.unpaired == [f"{tmp_path}/images/train/a.jpg"]
+    assert data.files(0) == {"image": f"{tmp_path}/images/train/b.jpg", "target": f"{tmp_path}/masks/train/b.png"}
+
+
 def test_a_complete_label_map_does_not_spare_ignore_index(tmp_path):
     write_pairs(tmp_path, ["a"], mask_of(255))
     with pytest.raises(UserError, match=r"holds 255 \(24 pixels\)"):
@@ -112,7 +162,7 @@ def test_a_complete_label_map_does_not_spare_ignore_index(tmp_path):
 @pytest.mark.parametrize(
     ("label_map", "message"),
     [
-        ({0: 0, 1: 2}, r"data\.train\.label_map sends 1 to 2; wanted is ignore or a class in 0\.\.1"),
+        ({0: 0, 1: 2}, r"data\.train\.label_map sends 1 to 2; use ignore or a class in 0\.\.1"),
         ({0: -1}, r"sends 0 to -1"),
         ({0: "void"}, r"sends 0 to 'void'"),
         ({0: True}, r"sends 0 to True"),
@@ -135,13 +185,15 @@ def test_a_missing_root_is_named(tmp_path):
 
 def test_a_missing_folder_is_named_with_what_is_there(tmp_path):
     write_pairs(tmp_path, ["a"], mask_of(0), targets="annotations/train")
-    with pytest.raises(UserError, match=r"masks=masks/train is not there.*holds annotations, images: set masks"):
+    with pytest.raises(
+        UserError, match=r"data\.train\.masks=masks/train is not there.*holds annotations, images: set data\.train\.masks to"
+    ):
         SegmentationFolder(tmp_path, labels=TWO)
 
 
 def test_a_folder_without_fitting_files_is_named(tmp_path):
     write_pairs(tmp_path, ["a"], mask_of(0))
-    with pytest.raises(UserError, match=r"masks/train holds no file that ends in _labels\.png.*set mask_suffix"):
+    with pytest.raises(UserError, match=r"masks/train holds no file that ends in _labels\.png.*set data\.train\.mask_suffix\."):
         SegmentationFolder(tmp_path, labels=TWO, mask_suffix="_labels.png")
 
 
@@ -182,33 +234,35 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path):
         SegmentationFolder(tmp_path, labels=TWO)[0]
 
 
-def test_parts_share_the_images_and_stay_when_images_are_added(tmp_path):
+def test_splits_share_the_images_and_stay_when_images_are_added(tmp_path):
     names = [f"{index:03}" for index in range(60)]
     write_pairs(tmp_path, names[:40], mask_of(0))
 
-    def part(name):
-        data = SegmentationFolder(tmp_path, labels=TWO, part=name, val_fraction=0.25)
+    def split(name):
+        data = SegmentationFolder(tmp_path, labels=TWO, split=name, val_fraction=0.25)
         return [item.name for item in data.pairs]
 
-    train, val = part("train"), part("val")
+    train, val = split("train"), split("val")
     assert sorted(train + val) == names[:40]
     assert 3 <= len(val) <= 18
     write_pairs(tmp_path, names[40:], mask_of(0))
-    assert set(val) <= set(part("val"))
-    assert set(train) <= set(part("train"))
+    assert set(val) <= set(split("val"))
+    assert set(train) <= set(split("train"))
 
 
-def test_a_part_that_would_be_empty_is_refused(tmp_path):
+def test_an_empty_split_is_refused(tmp_path):
     write_pairs(tmp_path, ["a"], mask_of(0))
-    with pytest.raises(UserError, match=r"part=val with val_fraction=1e-09 holds none of the 1 images"):
-        SegmentationFolder(tmp_path, labels=TWO, part="val", val_fraction=1e-9)
-    with pytest.raises(UserError, match=r"part is 'test'; wanted is all, train or val"):
-        SegmentationFolder(tmp_path, labels=TWO, part="test")
+    with pytest.raises(
+        UserError, match=r"data\.train\.split=val with data\.train\.val_fraction=1e-09 holds none of the 1 images"
+    ):
+        SegmentationFolder(tmp_path, labels=TWO, split="val", val_fraction=1e-9)
+    with pytest.raises(UserError, match=r"data\.train\.split is 'test'; use all, train or val"):
+        SegmentationFolder(tmp_path, labels=TWO, split="test")
     with pytest.raises(UserError, match=r"val_fraction is 10"):
-        SegmentationFolder(tmp_path, labels=TWO, part="val", val_fraction=10)
+        SegmentationFolder(tmp_path, labels=TWO, split="val", val_fraction=10)
 
 
-def test_readings_outside_the_range_are_no_readings(tmp_path):
+def test_depth_outside_the_range_is_invalid(tmp_path):
     raw = np.array([[0, 50, 1500, 10000, 10001, 65535]] * 4, np.uint16)
     write_pairs(tmp_path, ["a"], raw, targets="depth/train")
     target = DepthFolder(tmp_path, range=INDOORS)[0]["target"]
@@ -218,7 +272,7 @@ def test_readings_outside_the_range_are_no_readings(tmp_path):
 
 def test_a_wrong_scale_is_found_at_once(tmp_path):
     write_pairs(tmp_path, ["a"], mask_of(2500, np.uint16), targets="depth/train")
-    with pytest.raises(UserError, match=r"a\.png reads 2500\.\.2500 m with data\.train\.scale=1.*set data\.train\.scale"):
+    with pytest.raises(UserError, match=r"a\.png holds 2500\.\.2500 m with data\.train\.scale=1.*set data\.train\.scale"):
         DepthFolder(tmp_path, range=INDOORS, scale=1)
     with pytest.raises(UserError, match=r"data\.train\.scale is 0"):
         DepthFolder(tmp_path, range=INDOORS, scale=0)
@@ -276,44 +330,44 @@ def test_a_class_without_images_is_named(tmp_path):
 
 def test_images_without_class_folders_are_refused(tmp_path):
     write(tmp_path / "train/0.jpg", NOISE)
-    with pytest.raises(UserError, match=r"train has no folders; wanted is one per class"):
+    with pytest.raises(UserError, match=r"train has no folders; sort the images into one folder per class"):
         ClassFolder.discover(tmp_path)
 
 
-@needs_real_data
-def test_camvid_is_read_whole():
+@pytest.mark.needs_shared
+def test_camvid_is_read_whole(shared):
     labels = ClassInfo(CAMVID)
     label_map = {**{index: index for index in range(11)}, 11: "ignore"}
     train, val = (
         SegmentationFolder(
-            REAL_DATA / "camvid",
+            shared / "camvid",
             labels=labels,
-            images=f"images/{part}",
-            masks=f"masks/{part}",
+            images=f"images/{split}",
+            masks=f"masks/{split}",
             label_map=label_map,
         )
-        for part in ("train", "val")
+        for split in ("train", "val")
     )
     assert (len(train), len(val)) == (367, 101)
     sample = train[0]
-    raw = np.array(Image.open(REAL_DATA / f"camvid/masks/train/{sample['name']}.png"))
+    raw = np.array(Image.open(shared / f"camvid/masks/train/{sample['name']}.png"))
     np.testing.assert_array_equal(sample["target"], np.where(raw == 11, 255, raw))
-    np.testing.assert_array_equal(sample["image"], np.array(Image.open(REAL_DATA / f"camvid/images/train/{sample['name']}.jpg")))
+    np.testing.assert_array_equal(sample["image"], np.array(Image.open(shared / f"camvid/images/train/{sample['name']}.jpg")))
 
 
-@needs_real_data
-def test_camvid_without_its_label_map_is_refused_for_its_void():
-    data = SegmentationFolder(REAL_DATA / "camvid", labels=ClassInfo(num_classes=11))
+@pytest.mark.needs_shared
+def test_camvid_without_its_label_map_is_refused_for_its_void(shared):
+    data = SegmentationFolder(shared / "camvid", labels=ClassInfo(num_classes=11))
     with pytest.raises(UserError, match=r"holds 11 \(\d+ pixels\); known are 0\.\.10, 255"):
         data[0]
 
 
-@needs_real_data
-def test_indoor_rgbd_is_read_in_meters():
-    data = DepthFolder(REAL_DATA / "indoor_rgbd", range=INDOORS)
+@pytest.mark.needs_shared
+def test_indoor_rgbd_is_read_in_meters(shared):
+    data = DepthFolder(shared / "indoor_rgbd", range=INDOORS)
     assert len(data) == 80
     sample = data[0]
-    raw = np.array(Image.open(REAL_DATA / f"indoor_rgbd/depth/train/{sample['name']}.png")).astype(float)
+    raw = np.array(Image.open(shared / f"indoor_rgbd/depth/train/{sample['name']}.png")).astype(float)
     expected = np.where((raw >= 100) & (raw <= 10000), raw / 1000, 0)
     np.testing.assert_allclose(sample["target"], expected, rtol=1e-6)
     assert (sample["target"] > 0).mean() > 0.5

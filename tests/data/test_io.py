@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pvtseg.data.io import read_depth, read_image, read_mask
+from pvtseg.data.io import read_depth, read_image, read_mask, to_rgb
 from pvtseg.errors import UserError
 
 RAMP = np.arange(48, dtype=np.uint8).reshape(6, 8)
@@ -21,7 +21,7 @@ def palette_image(indices, palette):
     return image
 
 
-def test_an_rgb_image_is_read_as_it_is(tmp_path):
+def test_an_rgb_image_is_read_unchanged(tmp_path):
     np.testing.assert_array_equal(read_image(saved(COLORS, tmp_path / "a.png")), COLORS)
 
 
@@ -51,6 +51,41 @@ def test_sixteen_bits_are_scaled_to_eight(tmp_path):
     assert image.shape == (6, 8, 3)
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F"])
+def test_an_image_in_memory_is_taken_as_its_file_is(tmp_path, mode):
+    image = {
+        "P": palette_image(RAMP % 3, [255, 0, 0, 0, 255, 0, 0, 0, 255]),
+        "I;16": Image.fromarray(RAMP.astype(np.uint16) * 1300),
+        "I": Image.fromarray(RAMP.astype(np.int32) * 1300),
+        "F": Image.fromarray(RAMP.astype(np.float32)),
+    }.get(mode)
+    image = image or Image.fromarray(COLORS).convert(mode)
+    assert image.mode == mode
+    file = tmp_path / ("a.png" if mode in ("1", "L", "P", "RGB", "RGBA", "I;16") else "a.tif")
+    image.save(file)
+    if mode == "F":
+        with pytest.raises(UserError, match="the image holds floating-point numbers, whose white is unknown; save it"):
+            to_rgb(image, "the image")
+    else:
+        np.testing.assert_array_equal(to_rgb(image, "the image"), read_image(file))
+
+
+def test_an_image_that_was_opened_is_turned_upright_and_left_unchanged(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(COLORS).save(tmp_path / "a.png", exif=exif)
+    image = Image.open(tmp_path / "a.png")
+    np.testing.assert_array_equal(to_rgb(image, "the image"), np.rot90(COLORS, -1))
+    np.testing.assert_array_equal(np.asarray(image), COLORS)
+
+
+def test_an_opened_image_whose_file_is_damaged_is_refused(tmp_path):
+    saved(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8), tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:2000])
+    with pytest.raises(UserError, match="the image cannot be read as an image: .*truncated"):
+        to_rgb(Image.open(tmp_path / "a.png"), "the image")
+
+
 def test_a_cmyk_image_is_read_as_rgb(tmp_path):
     Image.new("CMYK", (8, 6), (0, 255, 255, 0)).save(tmp_path / "a.tif")
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif")[0, 0], [255, 0, 0])
@@ -63,7 +98,7 @@ def test_an_image_stands_upright_as_its_exif_tag_says(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.rot90(COLORS, -1))
 
 
-def test_what_is_read_may_be_written_to(tmp_path):
+def test_arrays_of_images_masks_and_depths_are_writable(tmp_path):
     read_image(saved(COLORS, tmp_path / "a.png"))[0] = 0
     read_mask(saved(RAMP, tmp_path / "b.png"))[0] = 0
     read_depth(tmp_path / "b.png", 1)[0] = 0
@@ -144,7 +179,7 @@ def test_a_mask_as_jpeg_is_refused(tmp_path):
 
 def test_a_mask_of_fractions_is_refused(tmp_path):
     np.save(tmp_path / "a.npy", RAMP / 2)
-    with pytest.raises(UserError, match=r"a\.npy holds float64 values; wanted are integers"):
+    with pytest.raises(UserError, match=r"a\.npy holds float64 values; save integers"):
         read_mask(tmp_path / "a.npy")
 
 
@@ -180,5 +215,5 @@ def test_an_array_of_objects_is_not_run(tmp_path):
 
 def test_an_array_of_three_channels_is_no_depth_map(tmp_path):
     np.save(tmp_path / "a.npy", COLORS)
-    with pytest.raises(UserError, match=r"shape \(6, 8, 3\); wanted is \(height, width\)"):
+    with pytest.raises(UserError, match=r"shape \(6, 8, 3\); save it as \(height, width\)"):
         read_depth(tmp_path / "a.npy", 1)

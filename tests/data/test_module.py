@@ -1,4 +1,4 @@
-"""Data sets in, normalized batches out: orders, shares, views and what is refused."""
+"""Data sets in, normalized batches out: orders, processes, views and what is refused."""
 
 import os
 
@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from pvtseg.data.module import DataModule, EvaluationView, collate, usual_workers
+from pvtseg.data.module import DataModule, usual_workers
 from pvtseg.data.normalize import Normalize
 from pvtseg.data.sampling import TrainingSampler
+from pvtseg.data.transforms.evaluation import MultiScale, Original
+from pvtseg.data.views import EvaluationView
 from pvtseg.errors import UserError
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -46,19 +48,18 @@ class AddNoise:
         return {"image": image, "target": target}
 
 
-class AsItIs:
+class Unchanged:
     def __call__(self, *, image):
         return {"image": image}
 
 
 def module_of(train=None, val=None, **options) -> DataModule:
-    defaults = {"batch_size": 3, "eval_batch_size": 2, "num_workers": 0, "seed": 0}
+    defaults = {"batch_size": 3, "eval_batch_size": 2, "num_workers": 0, "seed": 0, "eval_transform": Unchanged()}
+    defaults["train_transform"] = AddNoise()
     return DataModule(
         train or Numbered(10),
         val or Numbered(5),
         name="numbers",
-        train_transform=AddNoise(),
-        eval_transform=AsItIs(),
         normalize=Normalize(MEAN, STD),
         **defaults | options,
     )
@@ -86,7 +87,7 @@ def as_process(monkeypatch):
     return pretend
 
 
-# -- orders and shares ---------------------------------------------------------------------------------------------
+# -- orders and processes ---------------------------------------------------------------------------------------------
 
 
 def test_every_epoch_has_another_order_and_sees_whole_batches_only():
@@ -120,7 +121,7 @@ def keys_of(length: int, *, epoch: int = 0, **options) -> list[tuple[int, int, i
     return list(sampler)
 
 
-def test_what_is_not_repeated_comes_in_the_order_of_the_permutation():
+def test_images_without_repeats_come_in_the_order_of_the_permutation():
     expected = [(5, int(index), 0) for index in np.random.default_rng([3, 5]).permutation(11)]
     assert keys_of(11, epoch=5) == expected
 
@@ -196,7 +197,7 @@ def test_training_views_differ_between_epochs_seeds_and_images():
     assert len({tuple(pixel) for pixel in first.values()}) == len(first)
 
 
-def test_every_repeat_of_an_image_is_augmented_anew_and_the_first_as_without_repeats():
+def test_every_repeat_of_an_image_is_augmented_differently_and_the_first_as_without_repeats():
     batches = epoch_of(module_of(repeats=3), 0)
     assert [batch["target"].unique().numel() for batch in batches] == [1, 1, 1]
     for batch in batches:
@@ -217,7 +218,8 @@ def test_evaluation_changes_the_image_and_leaves_the_target():
 
     item = EvaluationView(Numbered(3), Halve())[2]
     assert item["image"].shape == (4, 5, 3)
-    assert item["target"].shape == (8, 10)
+    assert item["target"].shape == item["size"] == (8, 10)
+    assert item["name"] == "2"
 
 
 # -- batches -------------------------------------------------------------------------------------------------------
@@ -231,46 +233,124 @@ def test_batches_travel_as_uint8_and_are_normalized_on_the_device():
     batch = module.on_after_batch_transfer(batch, 0)
     expected = (raw / 255 - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
     torch.testing.assert_close(batch["image"], expected)
-    assert batch["target"].dtype == torch.int64
+    assert batch["target"].dtype == torch.uint8  # losses and metrics convert it themselves
 
 
-def test_normalisation_can_be_undone():
+def test_normalization_can_be_inverted():
     image = torch.randint(256, (2, 3, 4, 5), dtype=torch.uint8)
     normalize = Normalize(MEAN, STD)
     assert torch.equal(normalize.invert(normalize(image)), image)
 
 
+def test_normalize_is_a_module_without_state_that_moves():
+    normalize = Normalize(MEAN, STD)
+    assert not normalize.state_dict()
+    assert normalize.mean.shape == normalize.std.shape == (3, 1, 1)
+    moved = normalize.to("meta")
+    assert moved(torch.zeros(1, 3, 2, 2, dtype=torch.uint8, device="meta")).dtype == torch.float32
+
+
 @pytest.mark.parametrize(
-    ("target", "shape", "dtype", "size"),
-    [
-        ("map", (2, 8, 10), torch.int64, (8, 10)),
-        ("depth", (2, 1, 8, 10), torch.float32, (8, 10)),
-        ("class", (2,), torch.int64, (8, 10)),
-    ],
+    ("target", "shape", "dtype"),
+    [("map", (2, 8, 10), torch.uint8), ("depth", (2, 8, 10), torch.float32), ("class", (2,), torch.int64)],
 )
-def test_a_batch_has_the_shapes_that_the_tasks_take(target, shape, dtype, size):
+def test_a_batch_has_the_shapes_that_the_tasks_take(target, shape, dtype):
     module = module_of(val=Numbered(2, target=target))
     batch = module.on_after_batch_transfer(next(iter(module.val_dataloader())), 0)
     assert batch["image"].shape == (2, 3, 8, 10)
     assert batch["image"].is_contiguous(memory_format=torch.channels_last)
     assert batch["target"].shape == shape
     assert batch["target"].dtype == dtype
-    assert tuple(batch["size"]) == size
+    assert batch["image_size"] == batch["size"] == [(8, 10), (8, 10)]
+    assert batch["name"] == ["0", "1"]
 
 
-def test_the_size_of_a_batch_is_that_of_its_targets():
-    samples = [{"image": np.zeros((4, 5, 3), np.uint8), "target": np.zeros((8, 10), np.uint8)}]
-    batch = collate(samples)
-    assert batch["image"].shape == (1, 3, 4, 5)
-    assert tuple(batch["size"]) == (8, 10)
+def test_a_training_batch_has_the_size_after_the_transform_and_the_names():
+    class Halve(AddNoise):
+        def __call__(self, *, image, target):
+            return {"image": image[::2, ::2], "target": target[::2, ::2]}
+
+    module = module_of(train_transform=Halve())
+    batch = epoch_of(module, 0)[0]
+    assert batch["image_size"] == batch["size"] == [(4, 5)] * 3
+    assert batch["name"] == [str(int(target[0, 0])) for target in batch["target"]]
+
+
+def test_without_ratios_the_view_is_the_normalized_image_itself():
+    module = module_of()
+    batch = module.on_after_batch_transfer(next(iter(module.val_dataloader())), 0)
+    assert len(batch["views"]) == 1
+    assert batch["views"][0] is batch["image"]
+
+
+def test_each_view_is_normalized_once():
+    module = module_of(eval_transform=MultiScale(Original(), [0.5, 1.0, 2.0]))
+    batch = module.on_after_batch_transfer(next(iter(module.val_dataloader())), 0)
+    mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
+    assert [tuple(view.shape[2:]) for view in batch["views"]] == [(4, 5), (8, 10), (16, 20)]
+    for view in (batch["image"], *batch["views"]):
+        for index in range(2):
+            expected = ((torch.full((3, 1, 1), index) / 255 - mean) / std).expand(view.shape[1:])
+            torch.testing.assert_close(view[index], expected)
+
+
+def test_padding_is_zero_after_the_normalization():
+    class Objects(Numbered):
+        def __getitem__(self, index):
+            return {**super().__getitem__(index), "target": object()}
+
+    module = module_of(val=Objects(2, sizes=((8, 10), (6, 12))), pad=True)
+    batch = module.on_after_batch_transfer(next(iter(module.val_dataloader())), 0)
+    assert batch["image"].shape == (2, 3, 8, 12)
+    assert batch["image_size"] == batch["size"] == [(8, 10), (6, 12)]
+    for image, (height, width) in zip(batch["image"], batch["image_size"], strict=True):
+        assert (image[:, :height, :width] != 0).all()
+        assert image[:, height:].abs().sum() == image[:, :, width:].abs().sum() == 0
 
 
 def test_images_of_different_sizes_are_refused_with_the_option_to_set():
     module = module_of(val=Numbered(2, sizes=((8, 10), (6, 12))))
-    with pytest.raises(UserError, match=r"\(6, 12\).*\(8, 10\).*data\.eval_batch_size=1"):
+    with pytest.raises(UserError, match=r"\(8, 10\) of 0 and \(6, 12\) of 1.*data\.eval_batch_size=1"):
         next(iter(module.val_dataloader()))
     alone = module_of(val=Numbered(2, sizes=((8, 10), (6, 12))), eval_batch_size=1)
-    assert [tuple(batch["size"]) for batch in alone.val_dataloader()] == [(8, 10), (6, 12)]
+    assert [batch["size"] for batch in alone.val_dataloader()] == [[(8, 10)], [(6, 12)]]
+
+
+# -- errors --------------------------------------------------------------------------------------------------------
+
+
+class Failing(Numbered):
+    def __init__(self, error):
+        super().__init__(4)
+        self.error = error
+
+    def __getitem__(self, index):
+        if index == 3:
+            raise self.error
+        return super().__getitem__(index)
+
+
+class FailingTransform(AddNoise):
+    def __call__(self, *, image, target):
+        if target[0, 0] == 3:
+            raise ValueError("crop larger than image")
+        return {"image": image, "target": target}
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_an_error_while_an_item_is_loaded_names_the_item(num_workers):
+    module = module_of(val=Failing(KeyError("annotation")), num_workers=num_workers, eval_batch_size=1)
+    with pytest.raises(RuntimeError, match="validation item 3: KeyError: 'annotation'"):
+        list(module.val_dataloader())
+    module = module_of(Failing(UserError("a file is damaged.")), num_workers=num_workers, batch_size=1)
+    with pytest.raises(UserError, match=r"training item 3: a file is damaged\.$"):
+        list(module.train_dataloader())
+
+
+def test_an_error_in_a_transform_names_the_sample():
+    module = module_of(Numbered(4), train_transform=FailingTransform(), batch_size=1)
+    with pytest.raises(RuntimeError, match="^3: ValueError: crop larger than image"):
+        list(module.train_dataloader())
 
 
 # -- options -------------------------------------------------------------------------------------------------------
@@ -287,7 +367,7 @@ def test_a_batch_larger_than_the_data_is_refused():
         module_of(batch_size=11)
 
 
-def test_a_batch_larger_than_a_processs_share_is_refused(as_process):
+def test_a_batch_larger_than_the_images_of_a_process_is_refused(as_process):
     as_process(0, 2)
     module = module_of(batch_size=6)
     with pytest.raises(UserError, match=r"batch_size"):
@@ -298,8 +378,13 @@ def test_a_batch_larger_than_a_processs_share_is_refused(as_process):
     ("cores", "devices", "workers"),
     [(1, 0, 1), (2, 0, 1), (32, 0, 8), (2, 1, 2), (16, 1, 16), (64, 1, 16), (64, 8, 8)],
 )
-def test_the_usual_number_of_workers_is_a_devices_share_of_the_cores(monkeypatch, cores, devices, workers):
+def test_the_usual_number_of_workers_is_a_devices_part_of_the_cores(monkeypatch, cores, devices, workers):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(cores), raising=False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: devices)
     assert usual_workers() == workers
     assert module_of(num_workers=None).num_workers == workers
+
+
+def test_name_and_root_stay_apart():
+    module = module_of(root="/photos")
+    assert (module.name, module.root) == ("numbers", "/photos")

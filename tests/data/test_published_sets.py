@@ -1,7 +1,6 @@
 """ADE20K, NYU depth and ImageNet, in the layouts in which they are handed around."""
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,8 +31,6 @@ from pvtseg.errors import UserError
 from pvtseg.metrics.segmentation import SegmentationMetrics
 from pvtseg.paths import config_dir
 
-REAL_DATA = Path(__file__).parents[2] / "../shared/data"
-needs_ade20k = pytest.mark.skipif(not (REAL_DATA / "ADEChallengeData2016").is_dir(), reason=f"{REAL_DATA} is not here")
 INDOORS = DepthRange(0.001, 10)
 
 
@@ -77,22 +74,22 @@ def test_ade20k_is_shown_at_every_ratio_of_the_inference(tmp_path):
     assert batch["size"] == (48, 64)
 
 
-@needs_ade20k
-def test_the_names_are_those_of_the_benchmark():
+@pytest.mark.needs_shared
+def test_the_names_are_those_of_the_benchmark(shared):
     names = composed("data=ade20k").data.labels.names
-    lines = (REAL_DATA / "ADEChallengeData2016/objectInfo150.txt").read_text().splitlines()[1:]
+    lines = (shared / "ADEChallengeData2016/objectInfo150.txt").read_text().splitlines()[1:]
     synonyms = [{name.strip() for name in line.split("\t")[-1].split(",")} for line in lines]
     assert [name in known for name, known in zip(names, synonyms, strict=True)] == [True] * 150
 
 
-@needs_ade20k
-def test_the_published_predictions_score_what_the_benchmark_publishes():
-    data = data_of("data=ade20k", f"data.root={REAL_DATA}/ADEChallengeData2016", "data.batch_size=1")
+@pytest.mark.needs_shared
+def test_the_published_predictions_score_what_the_benchmark_publishes(shared):
+    data = data_of("data=ade20k", f"data.root={shared}/ADEChallengeData2016", "data.batch_size=1")
     metrics = SegmentationMetrics(150)
     values = LabelValues(data.labels, {0: "ignore", **{value: value - 1 for value in range(1, 151)}})
     for index in range(len(data.val)):
         sample = data.val[index]
-        file = REAL_DATA / "ade20k_predictions" / f"{sample['name']}.png"
+        file = shared / "ade20k_predictions" / f"{sample['name']}.png"
         prediction = values.to_classes(read_mask(file), str(file))
         metrics.update(*(torch.from_numpy(labels.astype(np.int64))[None] for labels in (prediction, sample["target"])))
     scores = metrics.compute()
@@ -142,9 +139,9 @@ def test_nyu_depth_sees_rgb_as_glpn_does_and_is_measured_in_its_frame(tmp_path):
 
 def test_glpns_lists_do_as_well(tmp_path):
     make_nyu_depth(tmp_path)
-    for part in ("train", "test"):
-        file = tmp_path / f"nyudepthv2_{part}_files_with_gt.txt"
-        (tmp_path / f"{part}_list.txt").write_text(file.read_text().replace(" 518.8579", ""))
+    for split in ("train", "test"):
+        file = tmp_path / f"nyudepthv2_{split}_files_with_gt.txt"
+        (tmp_path / f"{split}_list.txt").write_text(file.read_text().replace(" 518.8579", ""))
         file.unlink()
     assert len(data_of("task=depth", "data=nyu_depth", f"data.root={tmp_path}", "data.batch_size=1").train) == 3
 
@@ -165,7 +162,7 @@ def test_a_list_that_is_none_is_refused(tmp_path, content, message):
 
 
 def test_the_labeled_frames_are_split_as_the_authors_did_and_edged_as_bts_does(tmp_path):
-    data = LabeledNyuDepth(make_nyu_depth_labelled(tmp_path), range=INDOORS, part="train")
+    data = LabeledNyuDepth(make_nyu_depth_labelled(tmp_path), range=INDOORS, split="train")
     assert len(data) == 2
     sample = data[0]
     assert sample["name"].endswith("0004")
@@ -174,14 +171,14 @@ def test_the_labeled_frames_are_split_as_the_authors_did_and_edged_as_bts_does(t
     assert sample["target"].shape == (480, 640)
     assert sample["target"].max() <= 10
     assert not sample["target"][10:20, 30:50].any()
-    filled = LabeledNyuDepth(tmp_path, range=INDOORS, part="test", filled=True, border=False)[0]
+    filled = LabeledNyuDepth(tmp_path, range=INDOORS, split="test", filled=True, border=False)[0]
     assert (filled["target"][10:20, 30:50] == 5).all()
     np.testing.assert_array_equal(filled["image"], noise(0, 480, 640))
 
 
 def test_the_labeled_frames_can_be_read_in_other_processes(tmp_path, monkeypatch):
     monkeypatch.setattr("pvtseg.data.verify.examination.PER_WORKER", 1)
-    data = LabeledNyuDepth(make_nyu_depth_labelled(tmp_path), range=INDOORS, part="test")
+    data = LabeledNyuDepth(make_nyu_depth_labelled(tmp_path), range=INDOORS, split="test")
     exams = list(examine_all(data, "val", INDOORS, num_workers=1))
     assert len({exam.digest for exam in exams}) == 3
     assert not any(exam.findings for exam in exams)
@@ -190,7 +187,7 @@ def test_the_labeled_frames_can_be_read_in_other_processes(tmp_path, monkeypatch
 def test_without_h5py_the_labeled_file_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
     with pytest.raises(UserError, match=r"h5py.*pip install 'pvtseg\[nyu\]'"):
-        LabeledNyuDepth(tmp_path, range=INDOORS, part="train")
+        LabeledNyuDepth(tmp_path, range=INDOORS, split="train")
 
 
 # -- ImageNet ------------------------------------------------------------------------------------------------------
@@ -203,7 +200,7 @@ def test_class_folders_in_sorted_order_are_the_thousand_classes(tmp_path):
     assert (data.labels.names[0], data.labels.names[999]) == ("tench", "toilet tissue")
     shutil.rmtree(tmp_path / "train" / wnid(5))
     with pytest.raises(UserError, match=r"has 999 folders.*data\.labels\.num_classes is 1000"):
-        imagenet(tmp_path, part="train", labels=imagenet_labels())
+        imagenet(tmp_path, split="train", labels=imagenet_labels())
 
 
 THREE = ClassInfo(num_classes=3, ignore_index=-1)
@@ -211,7 +208,7 @@ THREE = ClassInfo(num_classes=3, ignore_index=-1)
 
 def test_the_original_archives_are_read_as_they_are(tmp_path):
     make_imagenet_archives(tmp_path)
-    train, val = (imagenet(tmp_path, part=part, labels=THREE) for part in ("train", "val"))
+    train, val = (imagenet(tmp_path, split=part, labels=THREE) for split in ("train", "val"))
     assert [train[index]["target"] for index in range(6)] == [0, 0, 1, 1, 2, 2]
     assert [val[index]["target"] for index in range(3)] == [0, 1, 2]
     (tmp_path / "expected.jpg").write_bytes(jpeg(3))
@@ -221,10 +218,10 @@ def test_the_original_archives_are_read_as_they_are(tmp_path):
 
 def test_the_places_in_an_archive_are_looked_up_once(tmp_path):
     make_imagenet_archives(tmp_path)
-    first = imagenet(tmp_path, part="train", labels=THREE)
+    first = imagenet(tmp_path, split="train", labels=THREE)
     kept = tmp_path / ".pvtseg" / "ILSVRC2012_img_train.index.npy"
     before = kept.stat().st_mtime_ns
-    again = imagenet(tmp_path, part="train", labels=THREE)
+    again = imagenet(tmp_path, split="train", labels=THREE)
     assert kept.stat().st_mtime_ns == before
     np.testing.assert_array_equal(first.places, again.places)
 
@@ -235,22 +232,22 @@ def test_unpacked_validation_images_get_their_labels_from_the_kit(tmp_path):
     make_imagenet_archives(tmp_path)
     with tarfile.open(tmp_path / "ILSVRC2012_img_val.tar") as archive:
         archive.extractall(tmp_path / "val", filter="data")
-    val = imagenet(tmp_path, part="val", labels=THREE)
+    val = imagenet(tmp_path, split="val", labels=THREE)
     assert [(val[index]["name"][-2:], val[index]["target"]) for index in range(3)] == [("01", 0), ("02", 1), ("03", 2)]
     (tmp_path / "val/ILSVRC2012_val_00000002.JPEG").unlink()
     with pytest.raises(UserError, match=r"holds 2 images, .* has labels for 3"):
-        imagenet(tmp_path, part="val", labels=THREE)
+        imagenet(tmp_path, split="val", labels=THREE)
 
 
 def test_what_is_missing_of_imagenet_is_named(tmp_path):
     with pytest.raises(UserError, match=r"neither a folder train .* nor ILSVRC2012_img_train\.tar; pvtseg download"):
-        imagenet(tmp_path, part="train", labels=THREE)
+        imagenet(tmp_path, split="train", labels=THREE)
     make_imagenet_archives(tmp_path)
     with pytest.raises(UserError, match=r"holds 3 classes; wanted are 1000"):
-        imagenet(tmp_path, part="train", labels=imagenet_labels())
+        imagenet(tmp_path, split="train", labels=imagenet_labels())
     (tmp_path / "ILSVRC2012_devkit_t12.tar.gz").unlink()
     with pytest.raises(UserError, match=r"devkit_t12\.tar\.gz is not there"):
-        imagenet(tmp_path, part="val", labels=THREE)
+        imagenet(tmp_path, split="val", labels=THREE)
 
 
 # -- checkpoints that others named ---------------------------------------------------------------------------------

@@ -8,14 +8,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
-from pvtseg.data.scenes import CLASSES, KIND_PALETTE, KINDS, PALETTE, Scenes
+from pvtseg.data.scenes import CLASSES, KINDS, Scenes, scene_labels
 from pvtseg.data.scenes.lighting import illuminate
 from pvtseg.data.scenes.render import image_plane
 from pvtseg.data.scenes.room import FLOOR
 from pvtseg.data.scenes.shapes import Box, Ellipsoid
 from pvtseg.data.scenes.tracing import Stage
 from pvtseg.errors import UserError
+from pvtseg.paths import config_dir
 
 SMALL = (60, 80)
 
@@ -38,14 +41,16 @@ def test_shapes_and_types_are_as_promised(scenes):
     scene = scenes[0]
     assert scene.image.shape == (*SMALL, 3)
     assert scene.image.dtype == np.uint8
-    assert scene.labels.shape == scene.depth.shape == scene.instances.shape == SMALL
-    assert (scene.labels.dtype, scene.depth.dtype, scene.instances.dtype) == (np.uint8, np.float32, np.uint16)
+    assert scene.segmentation_map.shape == scene.depth.shape == scene.instances.shape == SMALL
+    assert (scene.segmentation_map.dtype, scene.depth.dtype, scene.instances.dtype) == (np.uint8, np.float32, np.uint16)
     assert scene.boxes.shape == (len(scene.box_labels), 4)
     assert (scene.boxes.dtype, scene.box_labels.dtype) == (np.float32, np.int64)
 
 
-@pytest.mark.parametrize(("target", "kind"), [("segmentation", "labels"), ("depth", "depth"), ("classification", "label")])
-def test_the_target_is_the_one_asked_for(target, kind):
+@pytest.mark.parametrize(
+    ("target", "kind"), [("segmentation", "segmentation_map"), ("depth", "depth"), ("classification", "label")]
+)
+def test_the_target_is_that_of_the_option(target, kind):
     data = Scenes("val", target=target, length=20, size=SMALL)
     sample, scene = data[13], data.scene(13)
     assert np.array_equal(sample["target"], getattr(scene, kind))
@@ -67,7 +72,7 @@ def test_the_room_does_not_depend_on_the_resolution():
 
 def test_one_scene_is_the_same_on_every_machine():
     scene = Scenes("train", target="depth", length=100, size=(96, 128), seed=3).scene(37)
-    maps = fingerprint(scene.labels, scene.depth, scene.instances, scene.boxes, scene.box_labels)
+    maps = fingerprint(scene.segmentation_map, scene.depth, scene.instances, scene.boxes, scene.box_labels)
     assert (fingerprint(scene.image), maps) == ("b18e98725585f49d", "9e388397fc807af5")
 
 
@@ -123,7 +128,7 @@ def test_depth_and_classes_come_from_the_same_hit(scenes):
     for scene in scenes[:18]:
         for row, column in draw.integers(0, SMALL, (12, 2)):
             depth, name = walk(scene.room, row, column, *SMALL)
-            assert CLASSES[scene.labels[row, column]] == name
+            assert CLASSES[scene.segmentation_map[row, column]] == name
             assert abs(scene.depth[row, column] - depth) < 0.0025
             seen.add(name)
     assert len(seen) >= 11  # the rays met nearly everything there is
@@ -133,7 +138,7 @@ def test_depth_is_planar(scenes):
     """Rays that measure one along the optical axis, times the depth, end at a height of zero where there is floor."""
     for scene in scenes[:6]:
         camera, (height, width) = scene.room.camera, SMALL
-        floor = scene.labels == CLASSES.index("floor")
+        floor = scene.segmentation_map == CLASSES.index("floor")
         down = (2 * (np.arange(height) + 0.5) / height - 1)[:, None] * camera.half[1]
         across = (2 * (np.arange(width) + 0.5) / width - 1)[None] * camera.half[0]
         fall = camera.forward[2] + across * camera.right[2] + down * camera.down[2]
@@ -162,18 +167,18 @@ def test_boxes_hug_their_instances(scenes):
 def test_instances_agree_with_the_classes(scenes):
     things = [CLASSES.index(kind) for kind in KINDS]
     for scene in scenes:
-        assert np.array_equal(scene.instances > 0, np.isin(scene.labels, things))
+        assert np.array_equal(scene.instances > 0, np.isin(scene.segmentation_map, things))
         for number, label in enumerate(scene.box_labels, start=1):
-            assert (scene.labels[scene.instances == number] == label).all()
+            assert (scene.segmentation_map[scene.instances == number] == label).all()
     assert max(len(scene.boxes) for scene in scenes) > 2
 
 
 def test_the_label_is_the_largest_thing_and_near_the_middle(scenes):
     for scene in scenes:
-        count = np.bincount(scene.labels.ravel(), minlength=len(CLASSES))[-len(KINDS) :]
-        assert count[scene.label] > 0.03 * scene.labels.size
+        count = np.bincount(scene.segmentation_map.ravel(), minlength=len(CLASSES))[-len(KINDS) :]
+        assert count[scene.label] > 0.03 * scene.segmentation_map.size
         assert count[scene.label] >= 1.4 * np.delete(count, scene.label).max()
-        columns = np.nonzero(scene.labels == CLASSES.index(KINDS[scene.label]))[1]
+        columns = np.nonzero(scene.segmentation_map == CLASSES.index(KINDS[scene.label]))[1]
         assert 0.25 < (columns.mean() + 0.5) / SMALL[1] < 0.75
 
 
@@ -182,7 +187,7 @@ def test_labels_are_balanced(scenes):
 
 
 def test_every_class_appears_often_and_large(scenes):
-    shown = np.stack([np.bincount(scene.labels.ravel(), minlength=len(CLASSES)) for scene in scenes])
+    shown = np.stack([np.bincount(scene.segmentation_map.ravel(), minlength=len(CLASSES)) for scene in scenes])
     assert ((shown > 0.005 * shown[0].sum()).mean(axis=0) > 0.12).all()
     assert (shown.sum(axis=0) / shown.sum() > 0.008).all()
 
@@ -234,13 +239,33 @@ def test_any_size_works(size):
         scene = data.scene(index)
         assert scene.image.shape == (*size, 3)
         assert 0.3 <= scene.depth.min() <= scene.depth.max() <= 10
-        assert (scene.labels == CLASSES.index(KINDS[scene.label])).mean() > 0.01
+        assert (scene.segmentation_map == CLASSES.index(KINDS[scene.label])).mean() > 0.01
 
 
-def test_every_class_and_kind_has_its_own_color():
-    assert len(set(PALETTE)) == len(PALETTE) == len(CLASSES) == len(set(CLASSES))
-    assert PALETTE[-len(KINDS) :] == KIND_PALETTE
-    assert CLASSES[-len(KINDS) :] == KINDS
+@pytest.mark.parametrize(("target", "num_classes"), [("segmentation", 13), ("classification", 6)])
+def test_every_class_has_a_name_and_a_color_of_its_own(target, num_classes):
+    info = scene_labels(target)
+    assert len(set(info.names)) == len(set(info.palette)) == info.num_classes == num_classes
+
+
+def test_a_kind_of_thing_has_one_name_and_color_in_every_task():
+    things, pixels = scene_labels("classification"), scene_labels("segmentation")
+    colors = dict(zip(pixels.names, pixels.palette, strict=True))
+    assert [colors[name] for name in things.names] == list(things.palette)
+
+
+@pytest.mark.parametrize("target", ["segmentation", "classification"])
+def test_the_configuration_counts_the_classes_of_the_scenes(target):
+    node = OmegaConf.load(config_dir() / f"data/scenes/{target}.yaml").labels
+    assert instantiate(node) == scene_labels(target)
+    assert node.num_classes == scene_labels(target).num_classes
+
+
+def test_several_targets_come_by_name():
+    sample = Scenes("val", target=["segmentation", "depth"], length=20, size=SMALL)[3]
+    for name in ("segmentation", "depth"):
+        np.testing.assert_array_equal(sample["target"].pop(name), Scenes("val", target=name, length=20, size=SMALL)[3]["target"])
+    assert not sample["target"]
 
 
 @pytest.mark.parametrize(
@@ -248,12 +273,14 @@ def test_every_class_and_kind_has_its_own_color():
     [
         ({"split": "test"}, "train, val"),
         ({"target": "normals"}, "segmentation, depth, classification"),
+        ({"target": ["depth", "normals"]}, "segmentation, depth, classification"),
+        ({"target": []}, "segmentation, depth, classification"),
         ({"size": (31, 64)}, "at least 32"),
-        ({"length": 0}, "at least 1"),
+        ({"length": 0}, "length=1 or more"),
         ({"seed": -1}, "0 or more"),
     ],
 )
-def test_a_mistake_is_answered_with_the_way_out(wrong, hint):
+def test_an_option_without_sense_is_refused_with_the_way_out(wrong, hint):
     arguments = {"split": "train", "target": "depth", "length": 4, "size": SMALL} | wrong
     with pytest.raises(UserError, match=hint):
         Scenes(arguments.pop("split"), **arguments)

@@ -27,7 +27,7 @@ def test_a_number_of_classes_gives_names():
         ({"names": []}, r"data\.labels\.names is empty"),
         ({"names": "road"}, r"data\.labels\.names is 'road'; wanted is a list"),
         ({"names": ["road", False]}, r"put them in quotes"),
-        ({"num_classes": 0}, r"num_classes is 0; wanted is 1 or more"),
+        ({"num_classes": 0}, r"num_classes is 0; use 1 or more"),
         ({"names": ["road", "sky"], "ignore_index": 1}, r"ignore_index is 1, which is also class 'sky'.*such as 255"),
         ({"num_classes": 300}, r"ignore_index is 255.*such as -1"),
         ({"num_classes": 2, "palette": [[0, 0, 0]]}, r"palette has 1 colors for 2 classes"),

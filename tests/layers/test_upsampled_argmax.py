@@ -1,4 +1,6 @@
-"""Labels are the argmax of the interpolated scores, which are never made."""
+"""Classes are the argmax of the interpolated logits, which never exist."""
+
+from __future__ import annotations
 
 import pytest
 import torch
@@ -10,21 +12,21 @@ from pvtseg.layers.upsampled_argmax import upsampled_argmax
 
 @pytest.fixture(params=[1, 100, 10**9], ids=["a_pixel", "some_pixels", "all_pixels"])
 def chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SCORES", request.param)
+    monkeypatch.setattr(module, "MOST_LOGITS", request.param)
 
 
 @pytest.mark.usefixtures("chunks")
 @pytest.mark.parametrize(("coarse_size", "size"), SIZES)
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_labels_are_the_argmax_of_the_interpolated_logits(coarse_size, size, memory_format):
+def test_classes_are_the_argmax_of_the_interpolated_logits(coarse_size, size, memory_format):
     logits = torch.randn(2, 7, *coarse_size, dtype=torch.float64).contiguous(memory_format=memory_format)
-    labels = upsampled_argmax(logits, size)
-    assert labels.dtype == torch.int64
-    assert torch.equal(labels, plain(logits, size).argmax(dim=1))
+    classes = upsampled_argmax(logits, size)
+    assert classes.dtype == torch.int64
+    assert torch.equal(classes, plain(logits, size).argmax(dim=1))
 
 
-def test_labels_are_right_where_regions_are_large():
-    """Most pixels are settled without upsampling; the rest, along the borders, must agree with them."""
+def test_classes_are_right_where_regions_are_large():
+    """Most pixels are decided without interpolation; the rest, along the borders, must agree with them."""
     scene = plain(torch.randn(2, 20, 3, 4, dtype=torch.float64), (24, 32))
     assert torch.equal(upsampled_argmax(scene, (96, 130)), plain(scene, (96, 130)).argmax(dim=1))
 
@@ -43,25 +45,25 @@ def test_of_equal_classes_the_lowest_wins():
 
 @pytest.mark.usefixtures("chunks")
 @pytest.mark.parametrize("size", [(29, 40), (5, 7), (48, 64)])
-def test_of_several_answers_the_mean_probability_decides(size):
-    """Smooth maps with large regions, and each answer at its own resolution, finer or coarser than what is wanted."""
+def test_of_several_logits_the_mean_probability_decides(size):
+    """Smooth maps with large regions, each at its own resolution, finer or coarser than the result."""
     scene = plain(torch.randn(2, 6, 3, 4, dtype=torch.float64), (12, 16))
-    answers = [
+    several = [
         plain(scale * scene + noise * torch.randn_like(scene), coarse)
         for scale, noise, coarse in [(1, 0.3, (6, 8)), (5, 0.1, (9, 12)), (2, 1, (13, 17)), (1, 0, (60, 80))]
     ]
-    expected = torch.stack([plain(logits, size).softmax(dim=1) for logits in answers]).mean(dim=0).argmax(dim=1)
-    assert torch.equal(upsampled_argmax(answers, size), expected)
+    expected = torch.stack([plain(logits, size).softmax(dim=1) for logits in several]).mean(dim=0).argmax(dim=1)
+    assert torch.equal(upsampled_argmax(several, size), expected)
 
 
-def test_one_answer_that_is_very_sure_has_one_vote_of_three():
-    answers = [torch.tensor(logits).view(1, 2, 1, 1) for logits in ([10.0, 0.0], [0.0, 2.0], [0.0, 2.0])]
-    assert (upsampled_argmax(answers, (3, 3)) == 1).all()
+def test_logits_of_high_confidence_have_one_vote_of_three():
+    several = [torch.tensor(logits).view(1, 2, 1, 1) for logits in ([10.0, 0.0], [0.0, 2.0], [0.0, 2.0])]
+    assert (upsampled_argmax(several, (3, 3)) == 1).all()
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_upsampled_in_float32(dtype):
     logits = torch.randn(1, 9, 8, 8).to(dtype)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        labels = upsampled_argmax(logits, (32, 32))
-    assert torch.equal(labels, upsampled_argmax(logits.float(), (32, 32)))
+        classes = upsampled_argmax(logits, (32, 32))
+    assert torch.equal(classes, upsampled_argmax(logits.float(), (32, 32)))

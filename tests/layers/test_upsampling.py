@@ -1,33 +1,38 @@
-"""Upsampling in bands is F.interpolate."""
+"""The tables of linear interpolation are torch's, at any length."""
+
+from __future__ import annotations
 
 import pytest
 import torch
-from resizing import SIZES, plain
+from torch.nn import functional as F
 
-from pvtseg.layers import upsampling
-from pvtseg.layers.upsampling import bands, channels_last
+from pvtseg.layers.upsampling import neighbors, source_rows
 
-
-@pytest.fixture(params=[1, 2_000, 10**9], ids=["a_row", "a_few_rows", "all_rows"])
-def band_bytes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(upsampling, "CPU_BAND_BYTES", request.param)
-    return request.param
+LENGTHS = [(1, 7), (2, 9), (3, 3), (5, 2), (7, 29), (128, 512), (97, 500), (300, 301), (40, 13)]
+CPU = torch.device("cpu")
 
 
-@pytest.mark.usefixtures("band_bytes")
-@pytest.mark.parametrize(("coarse_size", "size"), SIZES)
-@pytest.mark.parametrize("num_channels", [1, 3])
-def test_the_bands_together_are_the_interpolated_map(coarse_size, size, num_channels):
-    maps = torch.randn(1, num_channels, *coarse_size, dtype=torch.float64)
-    coarse = channels_last(maps[0])
-    fine = torch.cat([band.upsample(coarse[band.sources]) for band in bands(maps, size)])
-    torch.testing.assert_close(fine, plain(maps, size)[0].permute(1, 2, 0))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("length", "new_length"), LENGTHS)
+def test_neighbors_and_weights_interpolate_as_torch_does(length, new_length, dtype):
+    positions, weights = neighbors(length, new_length, dtype, CPU)
+    signal = torch.randn(length, dtype=dtype)
+    expected = F.interpolate(signal[None, None], size=new_length, mode="linear", align_corners=False)[0, 0]
+    torch.testing.assert_close((signal[positions] * weights).sum(dim=1), expected)
 
 
-def test_bands_follow_each_other_and_stay_within_the_memory(monkeypatch):
-    monkeypatch.setattr(upsampling, "CPU_BAND_BYTES", 10_000)
-    maps = torch.zeros(2, 5, 16, 16)
-    cut = list(bands(maps, (64, 64)))
-    assert [band.rows.start for band in cut[1:]] == [band.rows.stop for band in cut[:-1]]
-    assert (cut[0].rows.start, cut[-1].rows.stop) == (0, 64)
-    assert all((band.rows.stop - band.rows.start) * 64 * 5 * 4 <= 10_000 for band in cut)
+@pytest.mark.parametrize(("length", "new_length"), LENGTHS)
+def test_the_source_rows_hold_every_neighbor(length, new_length):
+    positions, _ = neighbors(length, new_length, torch.float64, CPU)
+    for start in range(new_length):
+        for stop in range(start + 1, min(start + 4, new_length) + 1):
+            sources = source_rows(length, new_length, slice(start, stop))
+            assert 0 <= sources.start <= positions[start:stop].min()
+            assert positions[start:stop].max() < sources.stop <= length
+
+
+def test_a_table_that_was_built_in_inference_mode_serves_training():
+    with torch.inference_mode():
+        neighbors(61, 67, torch.float32, CPU)
+    _, weights = neighbors(61, 67, torch.float32, CPU)
+    (weights * torch.ones(2, requires_grad=True)).sum().backward()

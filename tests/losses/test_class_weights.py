@@ -7,15 +7,19 @@ from omegaconf import OmegaConf
 
 from pvtseg.build import _measure_class_weights
 from pvtseg.errors import UserError
-from pvtseg.losses.class_weights import measured_weights
+from pvtseg.losses.class_weights import measured_weights, weights_file
 
 
 @pytest.fixture
 def root(tmp_path):
-    (tmp_path / ".pvtseg").mkdir()
     content = {"names": ["road", "car"], "frequency": [0.9, 0.1], "weights": [0.6, 3.0]}
-    (tmp_path / ".pvtseg" / "class_weights.json").write_text(json.dumps(content))
+    write(tmp_path, json.dumps(content))
     return tmp_path
+
+
+def write(root, content):
+    weights_file(root).parent.mkdir(parents=True, exist_ok=True)
+    weights_file(root).write_text(content)
 
 
 def test_the_weights_are_those_that_were_measured(root):
@@ -36,10 +40,10 @@ def test_weights_that_are_given_or_absent_stay_as_they_are(tmp_path):
         assert loss["class_weights"] == given
 
 
-def test_weights_that_nobody_measured_are_asked_for(tmp_path):
-    with pytest.raises(UserError, match=r"there is no .*class_weights\.json; let `pvtseg verify` count"):
+def test_weights_that_nobody_measured_are_refused_with_the_command(tmp_path):
+    with pytest.raises(UserError, match=r"were not counted yet; run `pvtseg verify`"):
         measured_weights(tmp_path, ["road", "car"])
-    with pytest.raises(UserError, match="no folder to look in"):
+    with pytest.raises(UserError, match="no folder that it is known by"):
         measured_weights(None, ["road", "car"])
 
 
@@ -50,6 +54,6 @@ def test_weights_of_other_classes_are_refused(root):
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"names": ["road", "car"]}', '{"names": ["road", "car"], "weights": [1, "a"]}'])
 def test_a_damaged_file_is_named(root, content):
-    (root / ".pvtseg" / "class_weights.json").write_text(content)
-    with pytest.raises(UserError, match=r"class_weights\.json is not what `pvtseg verify` writes"):
+    write(root, content)
+    with pytest.raises(UserError, match=r"\.json is not what `pvtseg verify` writes"):
         measured_weights(root, ["road", "car"])

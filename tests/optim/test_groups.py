@@ -1,19 +1,21 @@
 """Which parameters decay, and how fast each learns."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 from torch import nn
 
 import pvtseg
 from pvtseg.heads.segformer import SegFormerHead
-from pvtseg.model import DenseModel
+from pvtseg.model import Model
 from pvtseg.optim.groups import adam, adamw
 
 
-def model_of(**options) -> DenseModel:
+def model_of(**options) -> Model:
     with torch.device("meta"):
         backbone = pvtseg.mit_b0(**options)
-        return DenseModel(backbone, SegFormerHead(backbone.channels, 3, channels=8))
+        return Model(backbone, SegFormerHead(backbone.channels, 3, channels=8))
 
 
 def settings(model: nn.Module, **options) -> dict[str, dict]:
@@ -53,6 +55,38 @@ def test_the_head_learns_faster_by_its_factor():
         assert group["lr"] == pytest.approx(6e-4 if name.startswith("head.") else 6e-5), name
 
 
+class Layered(nn.Module):
+    """A backbone that counts its own layers, in another way than ours."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Linear(2, 3)
+        self.trunk = nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 3)])
+        self.norm = nn.LayerNorm(3)
+
+    def layer_ids(self):
+        layers = {"stem": 0, "trunk.0": 1, "trunk.1": 2, "norm": 2}
+        return {f"{path}.{name}": layer for path, layer in layers.items() for name in ("weight", "bias")}
+
+
+def test_layer_decay_reads_the_layers_from_any_backbone():
+    """BEiT: layer i of L learns at decay ** (L + 1 - i)."""
+    model = Model(Layered(), nn.Linear(3, 4))
+    rate = {name: group["lr"] for name, group in settings(model, lr=1.0, layer_decay=0.5, head_lr_factor=3).items()}
+    expected = {"stem": 0.5**3, "trunk.0": 0.5**2, "trunk.1": 0.5, "norm": 0.5}
+    assert rate == {
+        **{f"backbone.{path}.{name}": value for path, value in expected.items() for name in ("weight", "bias")},
+        **{"head.weight": 3.0, "head.bias": 3.0},
+    }
+
+
+def test_layer_decay_needs_a_backbone_that_tells_its_layers():
+    model = Model(nn.Linear(2, 3), nn.Linear(3, 4))
+    with pytest.raises(pvtseg.UserError, match=r"optimizer\.layer_decay is 0\.5, and Linear has no layer_ids.*layer_decay=1"):
+        adamw(model, lr=1.0, layer_decay=0.5)
+    assert {group["lr"] for group in settings(model, lr=1.0).values()} == {1.0}
+
+
 def test_layer_decay_slows_every_block_down_by_one_factor_more_than_the_next():
     groups = settings(model_of(), lr=1.0, layer_decay=0.5)
     rate = {name: group["lr"] for name, group in groups.items()}
@@ -87,7 +121,7 @@ def test_nothing_left_to_train_is_an_error():
         adamw(model, lr=1e-3)
 
 
-def test_it_is_adamw_with_the_betas_asked_for():
+def test_it_is_adamw_with_the_betas_of_the_options():
     optimizer = adamw(model_of(), lr=1e-3, betas=[0.8, 0.9])
     assert type(optimizer) is torch.optim.AdamW
     assert {tuple(group["betas"]) for group in optimizer.param_groups} == {(0.8, 0.9)}
@@ -100,7 +134,7 @@ def by_substrings(name, rules):
 
 
 def test_segformers_rules_for_parts_of_names():
-    """norm: no decay, head: ten times the rate. mmcv asks for the head first; the backbone's biases decay."""
+    """norm: no decay, head: ten times the rate. mmcv looks for the head first; the backbone's biases decay."""
     rules = {"pos_block": {"decay": 0.0}, "norm": {"decay": 0.0}, "head": {"lr": 10.0}}
     groups = settings(model_of(), lr=6e-5, weight_decay=0.01, decay="all_but_norms", head_lr_factor=10)
     assert groups.keys() == dict(model_of().named_parameters()).keys()

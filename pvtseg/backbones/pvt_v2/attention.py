@@ -1,18 +1,20 @@
 """Attention whose keys and values come from fewer tokens (PVT v2, https://arxiv.org/abs/2106.13797, section 3.1)."""
 
+from __future__ import annotations
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pvtseg.backbones.pvt_v2.tokens import to_maps, to_tokens
-from pvtseg.layers.adaptive_pool import average_pool
+from pvtseg.layers.adaptive_pool import adaptive_average_pool
+from pvtseg.layers.tokens import to_maps, to_tokens
 
 
 class NoReduction(nn.Identity):
-    """Every token is a key: the attention of the last stage."""
+    """Every token is a key, as in the attention of the last stage."""
 
 
 class ConvReduction(nn.Module):
-    """Spatial-reduction attention's SR: a convolution that turns ratio x ratio tokens into one. (B, H, W, C) tokens."""
+    """The SR of spatial-reduction attention: a convolution merges ratio x ratio tokens into one. Tokens (B, H, W, C)."""
 
     def __init__(self, channels: int, ratio: int, *, eps: float):
         super().__init__()
@@ -24,7 +26,7 @@ class ConvReduction(nn.Module):
 
 
 class PoolReduction(nn.Module):
-    """Linear spatial-reduction attention's SR: the image averaged into cells x cells tokens, whatever its size."""
+    """The SR of linear spatial-reduction attention: the image averaged into cells x cells tokens, for any size."""
 
     def __init__(self, channels: int, *, cells: int = 7, eps: float):
         super().__init__()
@@ -33,19 +35,22 @@ class PoolReduction(nn.Module):
         self.norm = nn.LayerNorm(channels, eps)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        pooled = average_pool(tokens, self.cells)
+        pooled = adaptive_average_pool(tokens, self.cells)
         return F.gelu(self.norm(to_tokens(self.conv(to_maps(pooled)))))
 
 
 class ReducedAttention(nn.Module):
-    """Multi-head attention of every token to the reduced tokens. (B, H, W, C) -> (B, H, W, C)."""
+    """Multi-head attention of every token to the reduced tokens. (B, H, W, C) -> (B, H, W, C).
 
-    def __init__(self, channels: int, num_heads: int, reduce: nn.Module):
+    qkv_bias: biases for query, key and value; the output projection always has one.
+    """
+
+    def __init__(self, channels: int, num_heads: int, reduce: nn.Module, *, qkv_bias: bool = True):
         super().__init__()
         self.num_heads = num_heads
         self.reduce = reduce
-        self.query = nn.Linear(channels, channels)
-        self.key_value = nn.Linear(channels, 2 * channels)  # the first half of its rows makes keys, the second values
+        self.query = nn.Linear(channels, channels, bias=qkv_bias)
+        self.key_value = nn.Linear(channels, 2 * channels, bias=qkv_bias)  # the first half of its rows makes keys
         self.project = nn.Linear(channels, channels)
 
     def forward(self, tokens: Tensor) -> Tensor:

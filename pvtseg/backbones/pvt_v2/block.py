@@ -1,31 +1,36 @@
 """One encoder block: attention, then a feed-forward network with a convolution in it (PVT v2, section 3.3)."""
 
+from __future__ import annotations
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import StochasticDepth
 
-from pvtseg.backbones.pvt_v2.tokens import to_maps, to_tokens
-from pvtseg.layers.row_chunks import in_row_bands
+from pvtseg.backbones.pvt_v2.activations import Activation
+from pvtseg.layers.row_chunks import in_row_chunks
+from pvtseg.layers.tokens import to_maps, to_tokens
 
 
 class ConvFeedForward(nn.Module):
-    """Expand, look at the 3 x 3 neighborhood, contract; the convolution's zero padding tells positions apart.
+    """Expand, convolve each 3 x 3 neighborhood, activate, contract; the zero padding of the convolution encodes position.
 
-    (B, H, W, C) -> (B, H, W, C). `activate` follows the expansion: nothing, or ReLU in the linear variant.
+    (B, H, W, C) -> (B, H, W, C). after_expand: a module applied to the expanded tokens: nothing, or ReLU in the linear
+    variant.
     """
 
-    def __init__(self, channels: int, ratio: int, *, activate: nn.Module):
+    def __init__(self, channels: int, ratio: int, *, after_expand: nn.Module, activation: Activation = F.gelu):
         super().__init__()
-        hidden = channels * ratio
-        self.expand = nn.Linear(channels, hidden)
-        self.activate = activate
-        self.depthwise = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
-        self.contract = nn.Linear(hidden, channels)
+        self.hidden = channels * ratio
+        self.expand = nn.Linear(channels, self.hidden)
+        self.after_expand = after_expand
+        self.depthwise = nn.Conv2d(self.hidden, self.hidden, 3, padding=1, groups=self.hidden)
+        self.activation = activation
+        self.contract = nn.Linear(self.hidden, channels)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        hidden = self.activate(self.expand(tokens))
+        hidden = self.after_expand(self.expand(tokens))
         hidden = to_tokens(self.depthwise(to_maps(hidden)))
-        return self.contract(F.gelu(hidden))
+        return self.contract(self.activation(hidden))
 
 
 class Block(nn.Module):
@@ -41,12 +46,4 @@ class Block(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         tokens = tokens + self.drop_path(self.attention(self.norm1(tokens)))
-        return tokens + self.drop_path(self._feed_forward(tokens))
-
-    def _feed_forward(self, tokens: Tensor) -> Tensor:
-        parameters = [*self.norm2.parameters(), *self.mlp.parameters()]
-        bytes_per_token = self.mlp.expand.out_features * tokens.itemsize
-        return in_row_bands(self._mlp_of_norm, tokens, parameters, halo=1, bytes_per_token=bytes_per_token)
-
-    def _mlp_of_norm(self, tokens: Tensor) -> Tensor:
-        return self.mlp(self.norm2(tokens))
+        return tokens + self.drop_path(in_row_chunks([self.norm2, self.mlp], tokens, halo=1, widest=self.mlp.hidden))

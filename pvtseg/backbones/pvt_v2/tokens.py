@@ -1,21 +1,11 @@
-"""Tokens on their grid, and the overlapping patch embedding (PVT v2, https://arxiv.org/abs/2106.13797, section 3.2).
+"""The overlapping patch embedding (PVT v2, https://arxiv.org/abs/2106.13797, section 3.2)."""
 
-Tokens are kept as (B, H, W, C). That is the memory of a channels-last map, so a norm or a linear layer and a convolution
-look at the same numbers in turn and nothing is ever copied between them.
-"""
+from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-
-def to_maps(tokens: Tensor) -> Tensor:
-    """Tokens (B, H, W, C) seen as channels-last maps (B, C, H, W): a view."""
-    return tokens.permute(0, 3, 1, 2)
-
-
-def to_tokens(maps: Tensor) -> Tensor:
-    """Maps (B, C, H, W) seen as tokens (B, H, W, C): a view, contiguous when the maps are channels-last."""
-    return maps.permute(0, 2, 3, 1)
+from pvtseg.layers.tokens import to_tokens
 
 
 class PatchEmbedding(nn.Module):

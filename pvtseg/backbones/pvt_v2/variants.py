@@ -3,13 +3,16 @@
 Every function takes the options of `PyramidVisionTransformer` by name. Counts are parameters of the encoder alone.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pvtseg.backbones.pvt_v2.pyramid import PyramidVisionTransformer
 
 
 class Variant(NamedTuple):
-    """What tells one size from another: channels and number of blocks in each stage."""
+    """The channels and the number of blocks of each stage."""
 
     channels: tuple[int, int, int, int]
     depths: tuple[int, int, int, int]
@@ -26,7 +29,41 @@ SIZES = {
     "b5": Variant(WIDE, (3, 6, 40, 3)),
 }
 PVT_V2_RATIOS = (8, 8, 4, 4)
-MIT_RATIOS = (4, 4, 4, 4)  # and PVT v2 b5's: with the same sizes, the two encoders are then one
+MIT_RATIOS = (4, 4, 4, 4)  # and PVT v2 b5's, so that MiT-B5 and PVTv2-B5 are one encoder
+
+
+def variant_of(
+    channels: Sequence[int], depths: Sequence[int], mlp_ratios: Sequence[int], linear: bool = False
+) -> str | None:
+    """The function of this file that builds an encoder of these sizes: "pvt_v2_b0", "mit_b3"; None for other sizes.
+
+    B5 is both PVT v2's and MiT's; its name is "pvt_v2_b5".
+    """
+    size = next((size for size, known in SIZES.items() if known == (tuple(channels), tuple(depths))), None)
+    if size is None or (linear and size != "b2"):
+        return None
+    if tuple(mlp_ratios) == PVT_V2_RATIOS and size != "b5":
+        return f"pvt_v2_{size}" + ("_linear" if linear else "")
+    if tuple(mlp_ratios) == MIT_RATIOS and not linear:
+        return "pvt_v2_b5" if size == "b5" else f"mit_{size}"
+    return None
+
+
+def variant_of(
+    channels: Sequence[int], depths: Sequence[int], mlp_ratios: Sequence[int], linear: bool = False
+) -> str | None:
+    """The function of this file that builds an encoder of these sizes: "pvt_v2_b0", "mit_b3"; None for other sizes.
+
+    B5 is both PVT v2's and MiT's; its name is "pvt_v2_b5".
+    """
+    size = next((size for size, known in SIZES.items() if known == (tuple(channels), tuple(depths))), None)
+    if size is None or (linear and size != "b2"):
+        return None
+    if tuple(mlp_ratios) == PVT_V2_RATIOS and size != "b5":
+        return f"pvt_v2_{size}" + ("_linear" if linear else "")
+    if tuple(mlp_ratios) == MIT_RATIOS and not linear:
+        return "pvt_v2_b5" if size == "b5" else f"mit_{size}"
+    return None
 
 
 def pvt_v2_b0(**options: Any) -> PyramidVisionTransformer:

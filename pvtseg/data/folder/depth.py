@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from torch.utils.data import Dataset
 
-from pvtseg.data.folder.listing import IMAGE_SUFFIXES, Pair, Part, find_files, folder_in, pair_up, take_part, take_unpaired
+from pvtseg.data.folder.listing import IMAGE_SUFFIXES, Pair, PairedFolder, Split
 from pvtseg.data.io import check_same_size, read_depth, read_image
 from pvtseg.data.target_info import DepthRange
 from pvtseg.errors import UserError
@@ -16,14 +17,15 @@ from pvtseg.interfaces import Sample
 
 
 class DepthPairs(Dataset):
-    """Pairs of an image and a depth map. -> image (H, W, 3) uint8, target (H, W) meters.
+    """Pairs of an image and a depth map -> image (H, W, 3) uint8, target (H, W) float32 meters, 0 where invalid.
 
-    scale: meters per unit of the files, be they integer or not: 0.001 for millimeters, 1/256 for KITTI, 1 for meters.
-    invalid: values, as the files hold them, that mean "no reading", which is 0 in the target (float32).
-    range: the depths to learn and to measure. A reading outside of it counts as no reading; it is not clipped, for
-    a wall at 12 m is not one at 10 m.
+    scale: meters per unit of the files, integer or not: 0.001 for millimeters, 1/256
+    for KITTI, 1 for meters. invalid: the values in the files that mean invalid depth.
+    range: the depths to learn and to measure. Depth outside of it is invalid; it is not
+    clipped, because a wall at 12 m is not one at 10 m.
 
-    strict: opens one file, the first depth map, and refuses a scale with which none of its readings lies in range.
+    strict: opens the first depth map, and raises UserError if its valid depth lies
+    outside of the range. unpaired: paths of images without a depth map.
     """
 
     def __init__(
@@ -34,15 +36,17 @@ class DepthPairs(Dataset):
         scale: float = 0.001,
         invalid: Sequence[float] = (0,),
         strict: bool = True,
+        unpaired: Sequence[str] = (),
     ) -> None:
         if not scale > 0:
-            raise UserError(f"data.train.scale is {scale}; wanted are the meters per unit of the depth files, such as 0.001")
+            raise UserError(f"data.train.scale is {scale}; use the meters per unit of the depth files, such as 0.001.")
         self.pairs = list(pairs)
+        self.unpaired = unpaired
         self.range = range
         self.scale = scale
         self.invalid = tuple(invalid)
         if strict:
-            self._check_scale(self.pairs[0].target)
+            self._check_scale()
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -50,31 +54,37 @@ class DepthPairs(Dataset):
     def __getitem__(self, index: int) -> Sample:
         name, image_file, depth_file = self.pairs[index]
         image = read_image(image_file)
-        depth = self.readings(index)
+        depth = self.valid_depth(index)
         check_same_size(image, image_file, depth, depth_file)
         return {"image": image, "target": self.range.keep(depth), "name": name}
 
-    def readings(self, index: int) -> np.ndarray:
-        """All that one depth map says, in range or not: (H, W) float32 meters, 0 where there is no reading."""
+    def files(self, index: int) -> dict[str, Path | str]:
+        """The image file and the depth map of one item."""
+        return {"image": self.pairs[index].image, "target": self.pairs[index].target}
+
+    def valid_depth(self, index: int) -> np.ndarray:
+        """The depth map of one item, in range or not: (H, W) float32 meters, 0 where it is invalid."""
         return read_depth(self.pairs[index].target, self.scale, self.invalid)
 
-    def _check_scale(self, file: str) -> None:
-        depth = read_depth(file, self.scale, self.invalid)
-        readings = depth[depth > 0]
-        if readings.size and not self.range.keep(readings).any():
+    def _check_scale(self) -> None:
+        depth = self.valid_depth(0)
+        valid = depth[depth > 0]
+        if valid.size and not self.range.keep(valid).any():
             raise UserError(
-                f"{file} reads {readings.min():.4g}..{readings.max():.4g} m with data.train.scale={self.scale}, all of it "
-                f"outside {self.range.min}..{self.range.max} m; set data.train.scale to the meters per unit of the file, "
-                "or widen data.depth"
+                f"{self.pairs[0].target} holds {valid.min():.4g}..{valid.max():.4g} m with data.train.scale={self.scale}, all of "
+                f"it outside {self.range.min}..{self.range.max} m; set data.train.scale to the meters per unit of the file, "
+                "or widen data.depth.min and data.depth.max."
             )
 
 
 class DepthFolder(DepthPairs):
-    """root/images/**/NAME.jpg with root/depths/**/NAME + depth_suffix. -> image (H, W, 3) uint8, target (H, W) meters.
+    """root/images/**/NAME.jpg with root/depths/**/NAME + depth_suffix -> image and target as in `DepthPairs`.
 
     range, scale and invalid are those of `DepthPairs`.
-    part: "train" and "val" split one folder in two, val_fraction of it for "val", decided by the name of each file.
-    strict: an image without depth map is an error, and so is a scale that cannot be. Otherwise `unpaired` lists such images.
+    split: "train" and "val" divide one folder, val_fraction of it for "val", by the
+    name of each file. strict: that of `DepthPairs`, and an image without a depth map is
+    an error; otherwise `unpaired` lists such images.
+    config_key: the node of the configuration, for messages.
     """
 
     def __init__(
@@ -88,16 +98,24 @@ class DepthFolder(DepthPairs):
         depth_suffix: str = ".png",
         scale: float = 0.001,
         invalid: Sequence[float] = (0, 65535),
-        part: Part = "all",
+        split: Split = "all",
         val_fraction: float = 0.1,
         strict: bool = True,
+        config_key: str = "data.train",
     ) -> None:
-        image_folder = folder_in(root, images, option="images")
-        depth_folder = folder_in(root, depths, option="depths")
-        depth_files = find_files(depth_folder, [depth_suffix], option="depth_suffix")
-        other_files = set(depth_files.values())  # images and depth maps may share a folder
-        image_files = find_files(image_folder, image_suffixes, option="image_suffixes", without=other_files)
-        self.unpaired = [] if strict else take_unpaired(image_files, depth_files)
-        options = "depths, depth_suffix or image_suffixes"
-        pairs = pair_up(image_files, depth_files, what="depth maps", where=depth_folder, options=options)
-        super().__init__(take_part(pairs, part, val_fraction), range=range, scale=scale, invalid=invalid, strict=strict)
+        found = PairedFolder(
+            root,
+            images=images,
+            targets=depths,
+            image_suffixes=image_suffixes,
+            target_suffix=depth_suffix,
+            options=("depths", "depth_suffix"),
+            what="depth maps",
+            split=split,
+            val_fraction=val_fraction,
+            strict=strict,
+            config_key=config_key,
+        )
+        super().__init__(
+            found.pairs, range=range, scale=scale, invalid=invalid, strict=strict, unpaired=found.unpaired
+        )

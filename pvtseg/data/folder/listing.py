@@ -1,11 +1,11 @@
-"""Which files there are, and which belong together. Only names are looked at; no file is opened."""
+"""Lists files and pairs them by name. No file is opened."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -13,30 +13,79 @@ from pvtseg.errors import UserError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
-Part = Literal["all", "train", "val"]
+Split = Literal["all", "train", "val"]
 
 log = logging.getLogger(__name__)
 
 
 class Pair(NamedTuple):
-    """An image file and what belongs to it: another file or, in a folder of classes, the class index."""
+    """An image file and its target: another file or, in a folder of classes, the class index."""
 
     name: str
     image: str
     target: str | int
 
 
-def folder_in(root: str | os.PathLike[str], subfolder: str, *, option: str) -> Path:
-    """root/subfolder. Where it is missing, the error says what is there instead, and which option chooses among it."""
+class PairedFolder:
+    """Image files and target files of the same name, in two folders below root.
+
+    images, targets: the folders; they may be the same. options: the names of the
+    options behind `targets` and `target_suffix`, for messages. what: the targets in
+    the plural, for messages. split, val_fraction: as in `take_split`.
+    strict: an image without a target is a UserError. Otherwise `unpaired` lists the
+    paths of such images, and they are left out of `pairs`.
+    config_key: the node of the configuration, for messages.
+    """
+
+    pairs: list[Pair]
+    unpaired: list[str]
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        images: str,
+        targets: str,
+        image_suffixes: Sequence[str],
+        target_suffix: str,
+        options: tuple[str, str],
+        what: str,
+        split: Split,
+        val_fraction: float,
+        strict: bool,
+        config_key: str,
+    ) -> None:
+        targets_key, suffix_key = f"{config_key}.{options[0]}", f"data.train.{options[1]}"
+        image_folder = folder_in(root, images, key=f"{config_key}.images")
+        target_folder = folder_in(root, targets, key=targets_key)
+        target_files = find_files(target_folder, [target_suffix], key=suffix_key)
+        image_files = find_files(
+            image_folder, image_suffixes, key="data.train.image_suffixes", without=set(target_files.values())
+        )
+        alone = [name for name in image_files if name not in target_files]
+        if alone and strict:
+            raise UserError(
+                f"{len(alone)} of {len(image_files)} images have no partner among the {what} in {target_folder}, such as "
+                f"{_some(alone)} (there are {what} for {_some(target_files)}); complete the {what}, or set "
+                f"{targets_key}, {suffix_key} or data.train.image_suffixes."
+            )
+        self.unpaired = [image_files.pop(name) for name in alone]
+        spare = [name for name in target_files if name not in image_files]
+        if spare:
+            log.warning("%d of the %s in %s have no image, such as %s", len(spare), what, target_folder, _some(spare))
+        pairs = [Pair(name, image, target_files[name]) for name, image in image_files.items()]
+        self.pairs = take_split(pairs, split, val_fraction, config_key)
+
+
+def folder_in(root: str | os.PathLike[str], subfolder: str, *, key: str) -> Path:
+    """root/subfolder. Raises UserError that says what is there instead; `key` is the option that chooses."""
     root = Path(root).expanduser()
     if not root.is_dir():
-        raise UserError(f"data.root={root} is {_nature(root)}; set data.root to the folder that holds your data")
+        raise UserError(f"data.root={root} is {_nature(root)}; set data.root to the folder that holds your data.")
     folder = root / subfolder
     if not folder.is_dir():
         beside = ", ".join(subfolders(root)) or "no folders"
-        raise UserError(
-            f"{option}={subfolder} is {_nature(folder)}; data.root={root} holds {beside}: set {option} to one of them"
-        )
+        raise UserError(f"{key}={subfolder} is {_nature(folder)}; data.root={root} holds {beside}: set {key} to one of them.")
     return folder
 
 
@@ -46,13 +95,14 @@ def subfolders(folder: Path) -> list[str]:
 
 
 def find_files(
-    folder: Path, suffixes: Sequence[str], *, option: str, without: Collection[str] = frozenset(), needed: bool = True
+    folder: Path, suffixes: Sequence[str], *, key: str, without: Collection[str] = frozenset(), needed: bool = True
 ) -> dict[str, str]:
-    """Every file below the folder whose name ends in a suffix (in any case): its name without that ending -> its path.
+    """The files below the folder whose names end in a suffix, in any case: name without the suffix -> path.
 
-    Names are relative to the folder and sorted. Hidden files and folders are left out, and so are the paths in
-    `without`. Of several suffixes that fit, the longest is taken off. Two files of one name are an error,
-    and so is no file where one is `needed`.
+    Names are relative to the folder and sorted. Hidden files and folders are left out,
+    and so are the paths in `without`. Of several suffixes that fit, the longest counts.
+    Raises UserError for two files of one name, and for no file where one is `needed`;
+    `key` is the option that holds the suffixes.
     """
     endings = sorted((suffix.lower() for suffix in suffixes), key=len, reverse=True)
     found: dict[str, str] = {}
@@ -63,57 +113,35 @@ def find_files(
             continue
         name = file[: -len(ending)]
         if name in found:
-            raise UserError(f"{found[name]} and {path} share the name {name}; keep one of them, or narrow {option}")
+            raise UserError(f"{found[name]} and {path} share the name {name}; keep one of them, or narrow {key}.")
         found[name] = path
     if needed and not found:
-        raise UserError(f"{folder} holds no file that ends in {' or '.join(endings)}; put files there, or set {option}")
+        raise UserError(f"{folder} holds no file that ends in {' or '.join(endings)}; put files there, or set {key}.")
     return found
 
 
-def pair_up(images: Mapping[str, str], targets: Mapping[str, str], *, what: str, where: Path, options: str) -> list[Pair]:
-    """Images and targets of the same name, in the images' order.
+def take_split(pairs: Sequence[Pair], split: Split, val_fraction: float, config_key: str) -> list[Pair]:
+    """All pairs, or those for validation (`val_fraction` of them), or the others.
 
-    An image without a target is an error; a target without an image is mentioned in the log. `what` names the targets,
-    in the plural; `options` are those that may mend a mismatch.
+    A hash of its name alone decides where a pair goes, so files that are added later
+    move no other. Frames of one video are nearly the same: keep those in two folders.
     """
-    alone = [name for name in images if name not in targets]
-    if alone:
-        raise UserError(
-            f"{len(alone)} of {len(images)} images have no partner among the {what} in {where}, such as {_some(alone)} "
-            f"(there are {what} for {_some(targets)}); complete the {what}, or set {options}"
-        )
-    spare = [name for name in targets if name not in images]
-    if spare:
-        log.warning("%d of the %s in %s have no image, such as %s", len(spare), what, where, _some(spare))
-    return [Pair(name, image, targets[name]) for name, image in images.items()]
-
-
-def take_unpaired(images: dict[str, str], targets: Mapping[str, str]) -> list[str]:
-    """Takes the images without target out of `images`, and returns their paths."""
-    return [images.pop(name) for name in list(images) if name not in targets]
-
-
-def take_part(pairs: Sequence[Pair], part: Part, val_fraction: float) -> list[Pair]:
-    """All pairs, or the share set aside for validation, or the others.
-
-    A hash of its name alone decides where a pair goes: files that are added later move no other. Frames of one video
-    are near copies of each other: keep those apart by hand, in a folder for each part.
-    """
-    if part not in ("all", "train", "val"):
-        raise UserError(f"part is {part!r}; wanted is all, train or val")
+    if split not in ("all", "train", "val"):
+        raise UserError(f"{config_key}.split is {split!r}; use all, train or val.")
     if not 0 < val_fraction < 1:
-        raise UserError(f"val_fraction is {val_fraction}; wanted is a share between 0 and 1, such as 0.1")
-    if part == "all":
+        raise UserError(f"data.train.val_fraction is {val_fraction}; use a fraction between 0 and 1, such as 0.1.")
+    if split == "all":
         return list(pairs)
-    chosen = [pair for pair in pairs if (_share(pair.name) < val_fraction) == (part == "val")]
+    chosen = [pair for pair in pairs if (_hash_of(pair.name) < val_fraction) == (split == "val")]
     if not chosen:
         raise UserError(
-            f"part={part} with val_fraction={val_fraction} holds none of the {len(pairs)} images; change val_fraction"
+            f"{config_key}.split={split} with data.train.val_fraction={val_fraction} holds none of the {len(pairs)} images; "
+            "change data.train.val_fraction."
         )
     return chosen
 
 
-def _share(name: str) -> float:
+def _hash_of(name: str) -> float:
     """A number in 0..1 that depends on the name alone."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") / 2**64
 

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from .camera import look
-from .decorating import hang, lay_floor, lay_rug, paint_walls, shine_in, with_horizon
-from .dice import Dice
-from .furniture import MAKERS
-from .materials import Material
-from .placing import apart, clear_of, hides, stand
-from .rays import FAR
-from .render import image_plane
-from .room import Light, Room
-from .tracing import Stage
+from pvtseg.data.scenes.camera import look
+from pvtseg.data.scenes.decorating import hang, lay_floor, lay_rug, paint_walls, shine_in, with_horizon
+from pvtseg.data.scenes.draws import Draws
+from pvtseg.data.scenes.furniture import MAKERS
+from pvtseg.data.scenes.materials import Material
+from pvtseg.data.scenes.placing import apart, clear_of, hides, stand
+from pvtseg.data.scenes.rays import FAR
+from pvtseg.data.scenes.render import image_plane
+from pvtseg.data.scenes.room import Light, Room
+from pvtseg.data.scenes.tracing import Stage
 
 PROBE = (30, 40)  # rays, (down, across), that judge a composition before it is rendered
 LEAST, MARGIN = 0.035, 1.8  # the thing in the middle: its least part of the view, and how many times any other kind's
 
 
-def compose(dice: Dice, kind: str, aspect: float) -> Stage:
+def compose(draws: Draws, kind: str, aspect: float) -> Stage:
     """A room in which the thing of this kind is plainly what the picture shows; with ever fewer others until it is."""
     others, least = 16, LEAST
     while True:
-        room = furnish(dice, kind, aspect, others)
+        room = furnish(draws, kind, aspect, others)
         if room is not None and plain(stage := Stage(room), least):
             return stage
         others, least = max(0, others - 2), least * 0.98  # a very long and narrow image has to be content with less
@@ -42,41 +42,41 @@ def plain(stage: Stage, least: float) -> bool:
     return star >= least * x.size and star >= MARGIN * max(covered.values())
 
 
-def furnish(dice: Dice, kind: str, aspect: float, others: int) -> Room | None:
+def furnish(draws: Draws, kind: str, aspect: float, others: int) -> Room | None:
     """A room with a thing of this kind in the middle of the view, and others where `others` attempts found a place.
 
     `aspect` is the image's width over its height. None if the thing itself, or a camera before it, found no place.
     """
     rest = tuple(other for other in MAKERS if other != kind)
-    size = (dice.between(4.0, 6.4), dice.between(4.0, 6.4), dice.between(2.4, 2.9))
-    panels = hang(dice, size)
-    piece = MAKERS[kind](dice)
-    places = (stand(dice, piece, size) for _ in range(10))
+    size = (draws.between(4.0, 6.4), draws.between(4.0, 6.4), draws.between(2.4, 2.9))
+    panels = hang(draws, size)
+    piece = MAKERS[kind](draws)
+    places = (stand(draws, piece, size) for _ in range(10))
     star = next((place for place in places if not hides(place, panels, size)), None)
-    camera = star and look(dice, star, size, aspect)
+    camera = star and look(draws, star, size, aspect)
     if camera is None:
         return None
     things = [star]
     for _ in range(others):
-        extra = dice.one_of(rest)
-        thing = stand(dice, MAKERS[extra](dice), size)
+        extra = draws.one_of(rest)
+        thing = stand(draws, MAKERS[extra](draws), size)
         free = clear_of(camera, thing, star) and all(apart(thing, other) for other in things)
         if free and not hides(thing, panels, size):
             things.append(thing)
-    if dice.chance(0.85):
-        panels.append(lay_rug(dice, size, star))
-    bright, warmth = dice.between(4.2, 6.2), dice.between(-0.08, 0.1)
-    lamp = (size[0] * dice.between(0.35, 0.65), size[1] * dice.between(0.35, 0.65), size[2] - dice.between(0.4, 0.7))
+    if draws.chance(0.85):
+        panels.append(lay_rug(draws, size, star))
+    bright, warmth = draws.between(4.2, 6.2), draws.between(-0.08, 0.1)
+    lamp = (size[0] * draws.between(0.35, 0.65), size[1] * draws.between(0.35, 0.65), size[2] - draws.between(0.4, 0.7))
     return Room(
         size=size,
-        walls=paint_walls(dice),
-        floor=lay_floor(dice),
+        walls=paint_walls(draws),
+        floor=lay_floor(draws),
         ceiling=Material((0.86, 0.85, 0.83), unevenness=0.03),
         panels=tuple(with_horizon(panel, camera.eye[2]) for panel in panels),
         things=tuple(things),
         camera=camera,
         light=Light(lamp, (bright * (1 + warmth), bright, bright * (1 - warmth))),
-        sun=shine_in(dice, panels),
+        sun=shine_in(draws, panels),
         ambient=(0.27, 0.28, 0.30),
-        exposure=dice.between(0.55, 0.8),
+        exposure=draws.between(0.55, 0.8),
     )

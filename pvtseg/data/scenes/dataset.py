@@ -1,38 +1,52 @@
-"""Rendered indoor scenes as a data set: nothing to download, as many rooms as asked for, the same on every machine."""
+"""Rendered indoor scenes as a data set: nothing to download, any number of rooms, the same on every machine."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from torch.utils.data import Dataset
 
+from pvtseg.data.scenes.draws import Draws
+from pvtseg.data.scenes.labels import KINDS
+from pvtseg.data.scenes.scene import Scene, draw_scene
 from pvtseg.errors import UserError
 from pvtseg.interfaces import Sample
 
-from .dice import Dice
-from .scene import KINDS, Scene, draw_scene
-
-SPLITS = {"train": 0, "val": 1}  # a part of the key of every room, so that no two splits draw from one stream
-TARGETS = ("segmentation", "depth", "classification")
+SPLITS = {"train": 0, "val": 1}  # in the key of every room, so that no two splits draw from one stream
+TARGETS = {"segmentation": "segmentation_map", "depth": "depth", "classification": "label"}
 SMALLEST = 32  # pixels a side
 
 
 class Scenes(Dataset):
-    """`length` rooms, each drawn by (seed, split, index) alone.
+    """`length` rooms, each drawn from (seed, split, index) alone.
 
-    split: train or val. target: segmentation, depth or classification. size: (height, width) of the images, in pixels.
+    split: train or val. target: segmentation, depth or classification; a list of them
+    makes each target a mapping by these names. size: (height, width) in pixels.
     """
 
-    def __init__(self, split: str, *, target: str, length: int, size: tuple[int, int] = (192, 256), seed: int = 0):
+    def __init__(
+        self,
+        split: str,
+        *,
+        target: str | Sequence[str],
+        length: int,
+        size: tuple[int, int] = (192, 256),
+        seed: int = 0,
+    ):
         if split not in SPLITS:
-            raise UserError(f"scenes have no split {split!r}; use one of {', '.join(SPLITS)}.")
-        if target not in TARGETS:
-            raise UserError(f"scenes have no target {target!r}; use one of {', '.join(TARGETS)}.")
+            raise UserError(f"the split of the scenes is {split!r}; use one of {', '.join(SPLITS)}.")
+        key = f"data.{split}"
+        for name in [target] if isinstance(target, str) else target or [None]:
+            if name not in TARGETS:
+                raise UserError(f"data.train.target is {name!r}; use one of {', '.join(TARGETS)}, or a list of them.")
         if length < 1:
-            raise UserError(f"a data set of {length} scenes is empty; use a length of at least 1.")
+            raise UserError(f"{key}.length is {length}, which is an empty data set; use {key}.length=1 or more.")
         if len(size) != 2 or min(size) < SMALLEST:
-            raise UserError(f"scenes of size {tuple(size)} show nothing; use at least {SMALLEST} pixels each way.")
+            raise UserError(f"data.train.size is {list(size)}; use at least {SMALLEST} pixels each way, (height, width).")
         if seed < 0:
-            raise UserError(f"seed {seed} is negative; use 0 or more.")
+            raise UserError(f"data.train.seed is {seed}; use 0 or more.")
         self.split, self.target, self.length, self.size, self.seed = split, target, length, tuple(size), seed
 
     def __len__(self) -> int:
@@ -40,15 +54,22 @@ class Scenes(Dataset):
 
     def __getitem__(self, index: int) -> Sample:
         scene = self.scene(index)
-        target = {"segmentation": scene.labels, "depth": scene.depth, "classification": scene.label}[self.target]
-        return {"image": scene.image, "target": target, "name": f"scenes/{self.split}/{index:05d}"}
+        return {"image": scene.image, "target": self._target(scene), "name": f"scenes/{self.split}/{index:05d}"}
 
     def scene(self, index: int) -> Scene:
-        """Everything about one room. The kinds take turns: a stretch of indices is balanced over the labels."""
+        """One room with all its targets.
+
+        The kinds of things take turns, so that any stretch of indices is balanced.
+        """
         if index < 0:
             raise UserError(f"scene {index} counts from the end; use an index from 0 to {self.length - 1}.")
         if index >= self.length:
             raise IndexError(f"scene {index} of {self.length}; indices go from 0 to {self.length - 1}.")
         key = np.random.SeedSequence((self.seed, SPLITS[self.split], index))
-        dice = Dice(np.random.Generator(np.random.PCG64(key)))
-        return draw_scene(dice, index % len(KINDS), *self.size)
+        draws = Draws(np.random.Generator(np.random.PCG64(key)))
+        return draw_scene(draws, index % len(KINDS), *self.size)
+
+    def _target(self, scene: Scene) -> Any:
+        if isinstance(self.target, str):
+            return getattr(scene, TARGETS[self.target])
+        return {name: getattr(scene, TARGETS[name]) for name in self.target}

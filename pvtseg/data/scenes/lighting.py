@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .materials import paint
-from .rays import Rays, column, dot
-from .room import ACROSS, Room
-from .tracing import Stage
+from pvtseg.data.scenes.materials import paint
+from pvtseg.data.scenes.rays import Rays, column, dot
+from pvtseg.data.scenes.room import ACROSS, Room
+from pvtseg.data.scenes.tracing import Stage
 
 
 def illuminate(stage: Stage, points: np.ndarray, normal: np.ndarray) -> np.ndarray:

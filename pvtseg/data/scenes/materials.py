@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .noise import clouds, speckle
-from .rays import column
+from pvtseg.data.scenes.noise import clouds, speckle
+from pvtseg.data.scenes.rays import column
 
 Color = tuple[float, float, float]
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .materials import DARK, WHITE, Color, Material, fraction, layer, paint, ramp
-from .noise import clouds, hills, speckle
-from .rays import column
+from pvtseg.data.scenes.materials import DARK, WHITE, Color, Material, fraction, layer, paint, ramp
+from pvtseg.data.scenes.noise import clouds, hills, speckle
+from pvtseg.data.scenes.rays import column
 
 
 @dataclass(frozen=True)

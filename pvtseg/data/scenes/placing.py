@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import math
 
-from .dice import Dice
-from .furniture import Piece
-from .rays import Frame, Point, unit
-from .room import Camera, Panel, Thing
+from pvtseg.data.scenes.draws import Draws
+from pvtseg.data.scenes.furniture import Piece
+from pvtseg.data.scenes.rays import Frame, Point, unit
+from pvtseg.data.scenes.room import Camera, Panel, Thing
 
 SOLID = {"sofa": 0.9, "table": 0.6, "cupboard": 0.9, "lamp": 0.45, "plant": 0.6, "ball": 0.75}  # of its sides
 
 
-def stand(dice: Dice, piece: Piece, size: Point) -> Thing:
+def stand(draws: Draws, piece: Piece, size: Point) -> Thing:
     """A place for a piece: sofas and cupboards with their backs to a wall, the rest anywhere, at any angle."""
     if piece.kind in ("sofa", "cupboard"):
-        return against_wall(dice, piece, size)
-    facing = unit((dice.between(-1, 1), dice.between(0, 1) + 1e-6, 0.0))[:2]
+        return against_wall(draws, piece, size)
+    facing = unit((draws.between(-1, 1), draws.between(0, 1) + 1e-6, 0.0))[:2]
     margin = reach(piece) + 0.1
-    spot = (dice.between(margin, size[0] - margin), dice.between(margin, size[1] - margin), 0.0)
+    spot = (draws.between(margin, size[0] - margin), draws.between(margin, size[1] - margin), 0.0)
     return Thing(piece, Frame(spot, facing))
 
 
-def against_wall(dice: Dice, piece: Piece, size: Point) -> Thing:
+def against_wall(draws: Draws, piece: Piece, size: Point) -> Thing:
     """A piece with its back to some wall."""
-    face = dice.below(4)
-    along = dice.between(piece.half[0] + 0.1, size[1 if face < 2 else 0] - piece.half[0] - 0.1)
+    face = draws.below(4)
+    along = draws.between(piece.half[0] + 0.1, size[1 if face < 2 else 0] - piece.half[0] - 0.1)
     gap = piece.half[1] + 0.04
     spot, facing = (
         ((gap, along, 0.0), (0.0, -1.0)),

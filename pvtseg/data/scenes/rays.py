@@ -93,10 +93,6 @@ class Frame:
         """Points of the room (3, n) in the thing's own coordinates."""
         return self.inward(points - column(self.position))
 
-    def points_outward(self, points: np.ndarray) -> np.ndarray:
-        """Points of the thing (3, n) in the room's coordinates."""
-        return self.outward(points) + column(self.position)
-
     def rays_inward(self, rays: Rays) -> Rays:
         """Rays of the room in the thing's own coordinates; t means the same in both."""
         return Rays(self.points_inward(rays.origin), self.inward(rays.direction))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from .furniture import Dice
-from .lighting import illuminate
-from .noise import SIDE, grain
-from .rays import column
-from .room import ACROSS, CEILING, Room
-from .tracing import Hits, Stage, panel_coordinates
+from pvtseg.data.scenes.draws import Draws
+from pvtseg.data.scenes.lighting import illuminate
+from pvtseg.data.scenes.noise import SIDE, grain
+from pvtseg.data.scenes.rays import column
+from pvtseg.data.scenes.room import ACROSS, CEILING, Room
+from pvtseg.data.scenes.tracing import Hits, Stage, panel_coordinates
 
 EDGE = 0.18  # of the brightest; pixels that differ more, or a third of it across two surfaces, get more rays
 SUBPIXELS = ((-0.35, -0.15), (0.3, -0.25), (0.05, 0.4))  # around the middle, whose color is known already
@@ -27,7 +27,7 @@ def image_plane(room: Room, height: int, width: int) -> tuple[np.ndarray, np.nda
     return np.tile(x, height), np.repeat(y, width)
 
 
-def photograph(stage: Stage, hits: Hits, height: int, width: int, dice: Dice) -> np.ndarray:
+def photograph(stage: Stage, hits: Hits, height: int, width: int, draws: Draws) -> np.ndarray:
     """The picture (H, W, 3) uint8 that belongs to the hits of every pixel's middle."""
     room = stage.room
     light = shade(stage, hits)
@@ -42,7 +42,7 @@ def photograph(stage: Stage, hits: Hits, height: int, width: int, dice: Dice) ->
         a, b, c = np.split(develop(shade(stage, stage.trace(fine_x, fine_y)), exposure), 3, axis=1)
         colors[:, edges] = ((colors.take(edges, axis=1) + a) + (b + c)) * np.float32(0.25)
     picture = np.ascontiguousarray(colors.T).reshape(height, width, 3) * np.float32(255)
-    picture += grain(height, width, dice.below(SIDE), dice.below(SIDE)) * np.float32(2.2)
+    picture += grain(height, width, draws.below(SIDE), draws.below(SIDE)) * np.float32(2.2)
     return np.clip(picture + np.float32(0.5), 0, 255).astype(np.uint8)
 
 

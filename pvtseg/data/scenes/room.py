@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .furniture import Piece
-from .materials import Color, Material
-from .rays import Frame, Point
+from pvtseg.data.scenes.furniture import Piece
+from pvtseg.data.scenes.materials import Color, Material
+from pvtseg.data.scenes.rays import Frame, Point
 
 FLOOR, CEILING = 4, 5
 ACROSS = ((1, 2), (0, 2), (0, 1))  # the two axes that span a face, by the axis it cuts

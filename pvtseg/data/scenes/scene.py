@@ -1,4 +1,4 @@
-"""One scene: a room drawn by chance, its picture, and everything known about each pixel."""
+"""One scene: a room drawn at random, its picture, and everything known about each pixel."""
 
 from __future__ import annotations
 
@@ -6,27 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .composing import compose
-from .dice import Dice
-from .furniture import MAKERS
-from .render import image_plane, photograph
-from .room import Room
-from .tracing import Hits, Stage
-
-KINDS = tuple(MAKERS)
-CLASSES = ("wall", "floor", "ceiling", "door", "window", "picture", "rug", *KINDS)
-PALETTE = (
-    (172, 164, 152), (139, 104, 72), (226, 226, 220), (122, 72, 160), (104, 190, 232), (240, 160, 60), (196, 92, 130),
-    (214, 66, 60), (190, 140, 40), (70, 90, 170), (250, 226, 90), (72, 160, 76), (40, 190, 170),
-)  # fmt: skip
-KIND_PALETTE = PALETTE[-len(KINDS) :]
+from pvtseg.data.scenes.composing import compose
+from pvtseg.data.scenes.draws import Draws
+from pvtseg.data.scenes.labels import CLASSES, KINDS
+from pvtseg.data.scenes.render import image_plane, photograph
+from pvtseg.data.scenes.room import Room
+from pvtseg.data.scenes.tracing import Hits, Stage
 
 
 @dataclass(frozen=True)
 class Scene:
     """One photograph and everything known about it, all from the same rays.
 
-    image (H, W, 3) uint8 RGB. labels (H, W) uint8: indices into CLASSES. depth (H, W) float32: meters along the optical
+    image (H, W, 3) uint8 RGB. segmentation_map (H, W) uint8: indices into CLASSES. depth (H, W) float32: meters along the optical
     axis (planar, as a depth camera reports it), valid everywhere and within 0.3 to 10. instances (H, W) uint16: the
     things that are seen, from 1; 0 elsewhere. boxes (N, 4) float32: x1, y1, x2, y2 around the visible pixels of the
     instances 1 to N, x2 and y2 exclusive. box_labels (N,) int64: indices into CLASSES. label: the index into KINDS of
@@ -34,7 +26,7 @@ class Scene:
     """
 
     image: np.ndarray
-    labels: np.ndarray
+    segmentation_map: np.ndarray
     depth: np.ndarray
     instances: np.ndarray
     boxes: np.ndarray
@@ -43,17 +35,17 @@ class Scene:
     room: Room
 
 
-def draw_scene(dice: Dice, label: int, height: int, width: int) -> Scene:
+def draw_scene(draws: Draws, label: int, height: int, width: int) -> Scene:
     """A scene about the KINDS[label], in an image of height × width pixels."""
     with np.errstate(invalid="ignore", divide="ignore"):  # a ray past a round solid meets it at nan, see shapes
-        stage = compose(dice, KINDS[label], width / height)
+        stage = compose(draws, KINDS[label], width / height)
         hits = stage.trace(*image_plane(stage.room, height, width))
-        image = photograph(stage, hits, height, width, dice)
-    labels, things = name_pixels(stage, hits)
+        image = photograph(stage, hits, height, width, draws)
+    classes, things = classify_pixels(stage, hits)
     instances, boxes, numbers = number_things(things.reshape(height, width))
     return Scene(
         image=image,
-        labels=labels.reshape(height, width),
+        segmentation_map=classes.reshape(height, width),
         depth=hits.depth.reshape(height, width),
         instances=instances,
         boxes=boxes,
@@ -63,7 +55,7 @@ def draw_scene(dice: Dice, label: int, height: int, width: int) -> Scene:
     )
 
 
-def name_pixels(stage: Stage, hits: Hits) -> tuple[np.ndarray, np.ndarray]:
+def classify_pixels(stage: Stage, hits: Hits) -> tuple[np.ndarray, np.ndarray]:
     """The class index (n,) uint8 and the number of the thing (n,) uint16 of every hit."""
     kinds = np.array([CLASSES.index(surface.kind) for surface in stage.surfaces], dtype=np.uint8)
     things = np.array([surface.thing for surface in stage.surfaces], dtype=np.uint16)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .rays import FAR, Point, Rays, column, dot
+from pvtseg.data.scenes.rays import FAR, Point, Rays, column, dot
 
 
 @dataclass(frozen=True)

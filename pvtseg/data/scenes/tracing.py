@@ -13,10 +13,10 @@ from itertools import pairwise, product
 
 import numpy as np
 
-from .materials import Material
-from .rays import Frame, Point, Rays, column
-from .room import ACROSS, CEILING, FLOOR, Camera, Panel, Room, Thing
-from .shapes import Shape
+from pvtseg.data.scenes.materials import Material
+from pvtseg.data.scenes.rays import Frame, Point, Rays, column
+from pvtseg.data.scenes.room import ACROSS, CEILING, FLOOR, Camera, Panel, Room, Thing
+from pvtseg.data.scenes.shapes import Shape
 
 NEAREST = 0.05  # meters before the eye at which a corner still has a place on the image plane
 Rectangle = tuple[float, float, float, float]  # left, top, right, bottom on the image plane

@@ -1,4 +1,4 @@
-"""Random crops for learning to classify, as ImageNet is trained on since Inception (https://arxiv.org/abs/1409.4842)."""
+"""Random crops for image classification, as ImageNet is trained on since Inception (https://arxiv.org/abs/1409.4842)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from pvtseg.data.transforms.strong import RandAugment, RandomErasing
 
 
 class ClassificationTraining(Pipeline):
-    """Crops a random part of the image, resizes it to `size`, flips it, changes its colors. The target is left alone.
+    """Crop, resize to `size`, flip, change the colors. The target is unchanged.
 
-    scale: the share of the image's area that a crop covers. ratio: its width / height. color_jitter: how far
-    brightness, contrast and saturation move from 1, either way. Resampled bicubic, or by area where the crop shrinks.
-    rand_augment: the magnitude of RandAugment, in 0..10; 0 leaves it out. erase_prob: how often a rectangle is erased.
-    extra: steps of albumentations of your own, before the erasing.
+    scale: the fraction of the image's area that a crop covers. ratio: its width /
+    height. color_jitter: how far brightness, contrast and saturation move from 1,
+    either way. Resampled bicubic, or by area where the crop shrinks.
+    rand_augment: the magnitude of RandAugment, in 0..10; 0 leaves it out.
+    erase_prob: the probability that a rectangle is erased.
+    extra: further steps of albumentations, before the erasing.
     """
 
     def __init__(
@@ -38,7 +40,7 @@ class ClassificationTraining(Pipeline):
         super().__init__(
             [
                 A.RandomResizedCrop(
-                    as_size(size),
+                    as_size(size, option="data.train_transform.size"),
                     scale=tuple(scale),
                     ratio=tuple(ratio),
                     interpolation=cv2.INTER_CUBIC,
@@ -48,7 +50,7 @@ class ClassificationTraining(Pipeline):
                 A.ColorJitter(factors, factors, factors, hue=0, p=1.0 if color_jitter else 0.0),
                 *([RandAugment(rand_augment)] if rand_augment else []),
                 *extra,
-                RandomErasing(rate=erase_prob),
+                RandomErasing(prob=erase_prob),
             ]
         )
 

@@ -1,8 +1,8 @@
-"""The image that a model is asked about, resized as a protocol says. Its answers go back to the target's own size.
+"""Transforms for evaluation: the image, resized as a protocol says. Predictions go back to the target's own size.
 
-`at(ratio)` is the same transform for a model that is asked at several scales: the image that it makes is `ratio` times as large.
-Published numbers hang on the resampling: mmsegmentation's on OpenCV's, those of torchvision, timm and Hugging Face's
-processors on Pillow's.
+`at(ratio)` is the same transform for an image that is `ratio` times as large. Published
+numbers depend on the resampling: mmsegmentation's on OpenCV's, those of torchvision,
+timm and Hugging Face's processors on Pillow's.
 """
 
 from __future__ import annotations
@@ -17,31 +17,35 @@ from PIL import Image
 
 from pvtseg.data.transforms.sizes import as_size, fitting_scale, scaled
 from pvtseg.errors import UserError
-from pvtseg.interfaces import Transform
+from pvtseg.interfaces import EvalTransform
 
 Interpolation = Literal["bilinear", "bicubic"]
 
 
 class MultiScale:
-    """What `transform` makes of the image at each of the ratios: a list of images, each resized from the original.
+    """The image as `transform` prepares it, and again at each of the ratios, each time resized from the original.
 
-    Raises UserError for a transform that knows one size only.
+    -> {"image": at ratio 1, "views": [one image per ratio]}. Raises UserError for a
+    transform that knows one size only.
     """
 
-    def __init__(self, transform: Transform, ratios: Sequence[float]) -> None:
+    def __init__(self, transform: EvalTransform, ratios: Sequence[float]) -> None:
         if not hasattr(transform, "at"):
             raise UserError(
-                f"the images are prepared by {type(transform).__name__}, which has one size only; use inference=flip or whole, "
-                "or a data.eval_transform with several sizes, such as pvtseg.data.transforms.evaluation.KeepRatio."
+                f"data.eval_transform is {type(transform).__name__}, which has one size only; use inference=flip or "
+                "inference=whole, or a transform with several sizes, such as "
+                "data.eval_transform._target_=pvtseg.data.transforms.evaluation.Original."
             )
         if not ratios or min(ratios) <= 0:
             raise UserError(
-                f"inference.ratios is {list(ratios)}; wanted are one or more positive numbers, such as [0.5, 1.0, 1.5]."
+                f"inference.ratios is {list(ratios)}; use one or more positive numbers, such as 'inference.ratios=[0.5, 1.0, 1.5]'."
             )
+        self.transform = transform
         self.transforms = [transform.at(ratio) for ratio in ratios]
 
     def __call__(self, *, image: np.ndarray) -> dict[str, Any]:
-        return {"image": [transform(image=image)["image"] for transform in self.transforms]}
+        views = [transform(image=image)["image"] for transform in self.transforms]
+        return {**self.transform(image=image), "views": views}
 
 
 class Original:
@@ -58,10 +62,10 @@ class Original:
 
 
 class Resize:
-    """Squashes the image to `size` (height, width), whatever its aspect, as Hugging Face's processors do."""
+    """The image at `size` (height, width), whatever its aspect, as Hugging Face's processors resize it."""
 
     def __init__(self, size: int | Sequence[int], *, interpolation: Interpolation = "bilinear") -> None:
-        self.size = as_size(size)
+        self.size = as_size(size, option="data.eval_transform.size")
         self.interpolation = interpolation
         self.resampling = _resampling(interpolation)
 
@@ -73,14 +77,15 @@ class Resize:
 
 
 class KeepRatio:
-    """Fits the image into the frame `base_size` (long, short) and keeps its aspect.
+    """The image, fitted into the frame `base_size` (long, short) with its aspect.
 
-    align: afterwards each side is stretched up to a multiple of it; the published SegFormer numbers were measured with
-    32. None leaves the sides as they are. Resampled with OpenCV, as mmsegmentation does.
+    align: afterwards each side is stretched up to a multiple of it; the published
+    SegFormer numbers were measured with 32. None leaves the sides unchanged. Resampled
+    with OpenCV, as mmsegmentation does.
     """
 
     def __init__(self, base_size: Sequence[int], *, align: int | None = None) -> None:
-        self.base_size = as_size(base_size, option="base_size")
+        self.base_size = as_size(base_size, option="data.eval_transform.base_size")
         self.align = align or 1
 
     def at(self, ratio: float) -> KeepRatio:
@@ -89,21 +94,23 @@ class KeepRatio:
     def __call__(self, *, image: np.ndarray) -> dict[str, Any]:
         size = image.shape[:2]
         image = _resize_by_two_pixels(image, scaled(size, fitting_scale(size, self.base_size)))
-        # A second pass, and not one to the final size, because the published numbers were measured so.
+        # A second pass, because the published numbers were measured with two.
         image = _resize_by_two_pixels(image, [math.ceil(side / self.align) * self.align for side in image.shape[:2]])
         return {"image": image}
 
 
 class ResizeCenterCrop:
-    """The protocol of ImageNet: shrinks the image until `size`, cut from its center, is `crop_pct` of the shorter side.
+    """The protocol of ImageNet: a center crop of `size`, from an image whose shorter side is `size` / `crop_pct`.
 
-    PVTv2's authors use 0.875, timm 0.9; the published accuracies differ by it.
+    PVTv2's authors use 0.875, timm 0.9; published accuracies depend on it.
     """
 
     def __init__(self, size: int | Sequence[int], *, crop_pct: float = 0.875, interpolation: Interpolation = "bicubic") -> None:
         if not 0 < crop_pct <= 1:
-            raise UserError(f"crop_pct is {crop_pct}; wanted is a share of the shorter side in 0..1, such as 0.875")
-        self.size = as_size(size)
+            raise UserError(
+                f"data.eval_transform.crop_pct is {crop_pct}; use a fraction of the shorter side in 0..1, such as 0.875."
+            )
+        self.size = as_size(size, option="data.eval_transform.size")
         self.crop_pct = crop_pct
         self.resampling = _resampling(interpolation)
 
@@ -125,12 +132,12 @@ class ResizeCenterCrop:
 def _resampling(interpolation: str) -> Image.Resampling:
     known = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
     if interpolation not in known:
-        raise UserError(f"interpolation is {interpolation!r}; wanted is {' or '.join(known)}")
+        raise UserError(f"data.eval_transform.interpolation is {interpolation!r}; use {' or '.join(known)}.")
     return known[interpolation]
 
 
 def _resize_by_area(image: np.ndarray, size: Sequence[int], resampling: Image.Resampling) -> np.ndarray:
-    """With Pillow, which averages all pixels that shrink into one."""
+    """Resized with Pillow, which averages all pixels that shrink into one."""
     if image.shape[:2] == tuple(size):
         return image
     height, width = size
@@ -138,7 +145,7 @@ def _resize_by_area(image: np.ndarray, size: Sequence[int], resampling: Image.Re
 
 
 def _resize_by_two_pixels(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """With OpenCV, which takes the two nearest pixels along each side whatever the scale."""
+    """Resized with OpenCV, which takes the two nearest pixels along each side whatever the scale."""
     if image.shape[:2] == tuple(size):
         return image
     height, width = size

@@ -1,4 +1,4 @@
-"""What the training recipes share: steps of albumentations that draw from one stream of random numbers."""
+"""The base of the training transforms: steps of albumentations that draw from one stream of random numbers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or the import asks the
 
 import albumentations as A
 
+MEAN_COLOR = (124, 116, 104)  # of ImageNet
+
 
 class Pipeline(ABC):
-    """Steps, one after another. Called with the image (H, W, 3) uint8 and its target, it gives both back, changed.
+    """Steps, one after another: image (H, W, 3) uint8 and its target -> both, changed.
 
-    Call `seed` before each item: without it, all workers of a data loader may draw the same crops, in every epoch.
+    Call `seed` before each item. Without it, all workers of a data loader may draw the
+    same crops in every epoch.
     """
 
     def __init__(self, steps: Sequence[A.BasicTransform]) -> None:
@@ -28,9 +31,9 @@ class Pipeline(ABC):
     def __call__(self, *, image: np.ndarray, target: Any) -> dict[str, Any]: ...
 
     def seed(self, number: int) -> None:
-        """Makes what follows depend on this number (0 or more) alone.
+        """Makes all further draws depend on this number (0 or more) alone.
 
-        Not by Compose.set_random_seed: it starts every step with a stream of its own from the same number, so that
-        whether the image is flipped would follow from where it was cropped.
+        We do not use Compose.set_random_seed, because it gives every transform the same
+        seed: crop position and flip would be correlated.
         """
         self.steps.set_random_state(np.random.default_rng(number), random.Random(number))

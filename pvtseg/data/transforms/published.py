@@ -1,6 +1,7 @@
-"""How Hugging Face's image processors bring an image to the size that a model wants: torchvision's antialiased filters.
+"""Hugging Face's image processors: an image at the size that a model expects, by torchvision's antialiased filters.
 
-They differ from Pillow's by one level of 255 in one of a hundred pixels, which is enough to change a label.
+They differ from Pillow's by one level of 255 in one of a hundred pixels, which is
+enough to change a label.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from pvtseg.data.transforms.sizes import as_size, scaled
 
 
 class Squash:
-    """To `size` (height, width), whatever the aspect: SegFormer's and PVT v2's processors."""
+    """The image at `size` (height, width), whatever its aspect: SegFormer's and PVT v2's processors."""
 
     def __init__(self, size: int | Sequence[int], *, interpolation: str = "bilinear") -> None:
-        self.size = as_size(size)
+        self.size = as_size(size, option="data.eval_transform.size")
         self.interpolation = interpolation
 
     def at(self, ratio: float) -> Squash:
@@ -31,7 +32,7 @@ class Squash:
 
 
 class RoundDown:
-    """To the next smaller multiples of a number, at least one of them: GLPN's processor."""
+    """The image with sides rounded down to a multiple, and at least one multiple: GLPN's processor."""
 
     def __init__(self, multiple: int = 32, *, interpolation: str = "bilinear") -> None:
         self.multiple = multiple
@@ -43,7 +44,7 @@ class RoundDown:
 
 
 class ShortestEdge:
-    """Keeps the aspect: the shorter side becomes `edge`, less where the longer would pass `longest`; then a center crop."""
+    """The image with `edge` as shorter side, less where the longer would pass `longest`; then a center crop."""
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class ShortestEdge:
     ) -> None:
         self.edge = edge
         self.longest = longest
-        self.crop = None if crop is None else as_size(crop, option="crop")
+        self.crop = None if crop is None else as_size(crop, option="data.eval_transform.crop")
         self.interpolation = interpolation
 
     def __call__(self, *, image: np.ndarray) -> dict[str, Any]:

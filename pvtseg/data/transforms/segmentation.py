@@ -1,4 +1,4 @@
-"""The training recipe of SegFormer (https://arxiv.org/abs/2105.15203, section 4.1), common since mmsegmentation."""
+"""The training recipe of SegFormer (https://arxiv.org/abs/2105.15203, section 4.1), and of mmsegmentation."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pvtseg.data.transforms.pipeline import A, Pipeline
+from pvtseg.data.transforms.pipeline import MEAN_COLOR, A, Pipeline
 from pvtseg.data.transforms.sizes import as_size, fitting_scale, scaled
 
-# The recipe pads with 0, and does it after normalizing, where 0 is the mean color of ImageNet.
-MEAN_COLOR = (124, 116, 104)
 LEVELS = np.arange(256, dtype=np.uint8)
 
 
 class SegmentationTraining(Pipeline):
-    """Scale, crop, flip, distort the colors, pad. image (H, W, 3) uint8, target (H, W) -> both at exactly `size`.
+    """Scale, crop, flip, distort the colors, pad: image (H, W, 3) uint8, target (H, W) -> both at exactly `size`.
 
-    size: (height, width) of the crop. base_size: (long, short), the frame that the image fits into at ratio 1; None
-    takes the image's own size. cat_max_ratio: which share of a crop's labeled pixels one class may not reach; 1 takes
-    any crop. Padding, at the bottom and on the right, is `fill` in the image and ignore_index in the target.
-    extra: steps of albumentations of your own, before the padding.
+    size: (height, width) of the crop. base_size: (long, short), the frame that the
+    image fits into at ratio 1; None takes the image's own size. cat_max_ratio: the
+    fraction of a crop's labeled pixels that one class may not reach; 1 takes any crop.
+    Padding, at the bottom and right, is `fill` in the image and ignore_index in the
+    target. extra: further steps of albumentations, before the padding.
     """
 
     def __init__(
@@ -35,10 +34,10 @@ class SegmentationTraining(Pipeline):
         ignore_index: int = 255,
         flip_prob: float = 0.5,
         photometric: bool = True,
-        fill: Sequence[int] = MEAN_COLOR,
+        fill: Sequence[int] = MEAN_COLOR,  # the recipe pads with 0 after the normalization
         extra: Sequence[A.BasicTransform] = (),
     ) -> None:
-        height, width = as_size(size)
+        height, width = as_size(size, option="data.train_transform.size")
         super().__init__(
             [
                 RandomRatio(base_size, ratio_range),
@@ -56,11 +55,11 @@ class SegmentationTraining(Pipeline):
 
 
 class RandomRatio(A.DualTransform):
-    """Scales by a random ratio, which multiplies the frame `base_size` or the image's own size. Keeps the aspect."""
+    """Scaling with the aspect kept, by a random ratio of the frame `base_size` or of the image's own size."""
 
     def __init__(self, base_size: Sequence[int] | None, ratio_range: Sequence[float]) -> None:
         super().__init__(p=1.0)
-        self.base_size = None if base_size is None else as_size(base_size, option="base_size")
+        self.base_size = None if base_size is None else as_size(base_size, option="data.train_transform.base_size")
         self.ratio_range = ratio_range
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
@@ -81,8 +80,9 @@ class RandomRatio(A.DualTransform):
 class RandomVariedCrop(A.DualTransform):
     """A random crop, drawn again (ten times at most) while one class covers too much of it.
 
-    A crop will do when it shows more than one class and none covers `cat_max_ratio` of the labeled pixels or more.
-    A side of the image that is shorter than the crop is left whole.
+    A crop is kept if it shows more than one class and none covers `cat_max_ratio` of
+    the labeled pixels or more. A side of the image that is shorter than the crop is
+    left whole.
     """
 
     RETRIES = 10
@@ -128,11 +128,12 @@ class RandomVariedCrop(A.DualTransform):
 class PhotometricDistortion(A.ImageOnlyTransform):
     """Brightness, contrast, saturation and hue, each at random (SSD, https://arxiv.org/abs/1512.02325, section 2.2).
 
-    Brightness moves by up to 32 of 255 either way, contrast and saturation are multiplied by 0.5..1.5, hue turns by up
-    to 18 of OpenCV's 180 steps; each happens half of the time. Contrast comes before saturation and hue, or after them.
+    Brightness moves by up to 32 of 255 either way, contrast and saturation are
+    multiplied by 0.5..1.5, hue turns by up to 18 of OpenCV's 180 steps; each happens
+    half of the time. Contrast comes before saturation and hue, or after them.
     """
 
-    RATE = 0.5
+    PROB = 0.5
     BRIGHTNESS = 32
     FACTORS = (0.5, 1.5)
     HUE = 18
@@ -143,10 +144,10 @@ class PhotometricDistortion(A.ImageOnlyTransform):
     def get_params(self) -> dict[str, Any]:
         draw = self.py_random
         return {
-            "brightness": draw.uniform(-self.BRIGHTNESS, self.BRIGHTNESS) if draw.random() < self.RATE else 0.0,
-            "contrast": draw.uniform(*self.FACTORS) if draw.random() < self.RATE else 1.0,
-            "saturation": draw.uniform(*self.FACTORS) if draw.random() < self.RATE else 1.0,
-            "hue": draw.randint(-self.HUE, self.HUE) if draw.random() < self.RATE else 0,
+            "brightness": draw.uniform(-self.BRIGHTNESS, self.BRIGHTNESS) if draw.random() < self.PROB else 0.0,
+            "contrast": draw.uniform(*self.FACTORS) if draw.random() < self.PROB else 1.0,
+            "saturation": draw.uniform(*self.FACTORS) if draw.random() < self.PROB else 1.0,
+            "hue": draw.randint(-self.HUE, self.HUE) if draw.random() < self.PROB else 0,
             "contrast_first": draw.random() < 0.5,
         }
 
@@ -167,7 +168,7 @@ class PhotometricDistortion(A.ImageOnlyTransform):
 
 
 def _linear(levels: np.ndarray, factor: float, offset: float = 0.0) -> np.ndarray:
-    """256 gray levels -> the levels that take their place."""
+    """256 gray levels -> the levels that replace them."""
     return np.clip(levels * factor + offset, 0, 255).astype(np.uint8)
 
 

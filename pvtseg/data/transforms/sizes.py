@@ -1,4 +1,4 @@
-"""Sizes: as a configuration gives them, scaled, and fitted into one another."""
+"""Sizes: from a configuration, scaled, and fitted into one another."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pvtseg.errors import UserError
 
 
 def as_size(size: int | Sequence[int], *, option: str = "size") -> tuple[int, int]:
-    """Two sides in whole pixels; one number stands for both. Anything else is a UserError that names the option."""
+    """Two sides in whole pixels; one number stands for both. Raises UserError that names the option for anything else."""
     sides = (size, size) if isinstance(size, int) else tuple(size)
     if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
-        raise UserError(f"{option} is {size}; wanted are two sides in pixels, such as [512, 512]")
+        raise UserError(f"{option} is {size}; use two sides in pixels, such as '{option}=[512, 512]'.")
     return sides
 
 

@@ -1,4 +1,4 @@
-"""Strong augmentation for learning to classify: RandAugment and random erasing, as steps of albumentations."""
+"""Strong augmentation for image classification: RandAugment and random erasing, as steps of albumentations."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ import torch
 from PIL import Image
 from torchvision.transforms import InterpolationMode, v2
 
-from pvtseg.data.transforms.pipeline import A
-
-MEAN_COLOR = (124, 116, 104)  # of ImageNet
+from pvtseg.data.transforms.pipeline import MEAN_COLOR, A
 
 
 class RandAugment(A.ImageOnlyTransform):
     """Two random distortions of a strength around `magnitude` of 10 (https://arxiv.org/abs/1909.13719), by torchvision.
 
-    timm's "rand-m9-mstd0.5-inc1" counts strengths in tenths of the most, torchvision in 31 bins: three of them to a tenth. The
-    strength of an image is drawn from a normal distribution with the deviation `spread`. The distortions are torchvision's 14,
-    among them identity, where timm has 15 with invert and a second kind of solarising.
+    timm's "rand-m9-mstd0.5-inc1" counts strengths in tenths of the maximum, torchvision
+    in 31 bins: three of them to a tenth. The strength of an image is drawn from a
+    normal distribution with the standard deviation `spread`. The distortions are
+    torchvision's 14, with identity; timm has 15, with invert and a second solarize.
     """
 
     BINS = 31
@@ -43,10 +42,10 @@ class RandAugment(A.ImageOnlyTransform):
 
 
 class RandomErasing(A.ImageOnlyTransform):
-    """Noise in the place of a random rectangle (https://arxiv.org/abs/1708.04896): 2 % to a third of the image, 0.3 to 3.3 wide.
+    """Noise in place of a random rectangle (https://arxiv.org/abs/1708.04896): 2 % to a third of the image, 0.3 to 3.3 wide.
 
-    The noise has ImageNet's mean and deviation, pixel by pixel, so that it is N(0, 1) after the normalization, cut at black and
-    white.
+    The noise has ImageNet's mean and standard deviation in each pixel. After the
+    normalization it is N(0, 1), clipped at black and white.
     """
 
     AREA = (0.02, 1 / 3)
@@ -55,8 +54,8 @@ class RandomErasing(A.ImageOnlyTransform):
     MEAN = np.array([123.675, 116.28, 103.53])
     DEVIATION = np.array([58.395, 57.12, 57.375])
 
-    def __init__(self, *, rate: float = 0.25) -> None:
-        super().__init__(p=rate)
+    def __init__(self, *, prob: float = 0.25) -> None:
+        super().__init__(p=prob)
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         height, width = params["shape"][:2]

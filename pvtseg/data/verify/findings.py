@@ -1,13 +1,14 @@
-"""What the doctor finds: one line each, that names what was seen and the remedy."""
+"""Findings: one line each, that names what was seen and what to do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pvtseg.data.folder.segmentation import UnknownValuesError
 from pvtseg.data.io import ColoredMaskError, SizesDifferError, UnreadableError
 
-# Kinds of findings, in the order of a report. They are what verify.accept names.
+# Kinds of findings, in the order of a report. They are the values of verify.accept.
 KINDS = {
     "layout": "the files do not lie as they should",
     "count": "the number of images is not the published one",
@@ -18,10 +19,10 @@ KINDS = {
     "palette": "masks in colors or palettes",
     "depth": "depths that cannot be right",
     "refused": "images or labels that are not what they should be",
-    "two_values": "masks of 0 and 255",
+    "two_values": "a class that the ignored value hides",
     "empty_class": "classes that never occur",
     "duplicate": "images that are there twice",
-    "blank": "images that teach nothing",
+    "blank": "images that contribute nothing to the loss",
 }
 
 RAISED = {UnreadableError: "unreadable", SizesDifferError: "size", UnknownValuesError: "label", ColoredMaskError: "palette"}
@@ -29,14 +30,14 @@ RAISED = {UnreadableError: "unreadable", SizesDifferError: "size", UnknownValues
 
 @dataclass(frozen=True)
 class Finding:
-    """kind: one of KINDS. text: seen, wanted, what to do. serious: training would go wrong."""
+    """kind: one of KINDS. text: seen, wanted, what to do. severity: with an error, training would go wrong."""
 
     kind: str
-    part: str
+    split: str
     text: str
-    serious: bool = True
+    severity: Literal["error", "warning"] = "error"
 
 
 def kind_of(error: Exception) -> str:
-    """The kind of what an item of a data set raised."""
+    """The kind of finding for an error that a data set raised."""
     return RAISED.get(type(error), "refused")

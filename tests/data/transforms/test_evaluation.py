@@ -81,7 +81,7 @@ RATIOS = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
 @pytest.mark.parametrize(("height", "width"), [(375, 500), (683, 512), (97, 301), (100, 1000)])
 def test_at_several_scales_each_image_is_resized_from_the_original_as_mmsegmentation_does(height, width):
     image = photo(height, width)
-    scales = MultiScale(KeepRatio((2048, 512), align=32), RATIOS)(image=image)["image"]
+    scales = MultiScale(KeepRatio((2048, 512), align=32), RATIOS)(image=image)["views"]
     for ratio, found in zip(RATIOS, scales, strict=True):
         scale = min(int(2048 * ratio) / max(height, width), int(512 * ratio) / min(height, width))
         sides = int(width * scale + 0.5), int(height * scale + 0.5)
@@ -95,7 +95,9 @@ def test_at_several_scales_each_image_is_resized_from_the_original_as_mmsegmenta
     [(Original(), (375, 500)), (Resize((64, 96)), (64, 96)), (Squash((64, 96)), (64, 96)), (KeepRatio((200, 60)), (60, 80))],
 )
 def test_every_transform_that_serves_pixels_knows_several_scales(transform, size):
-    half, same, twice = MultiScale(transform, [0.5, 1.0, 2.0])(image=photo())["image"]
+    prepared = MultiScale(transform, [0.5, 1.0, 2.0])(image=photo())
+    half, same, twice = prepared["views"]
+    np.testing.assert_array_equal(prepared["image"], transform(image=photo())["image"])
     np.testing.assert_array_equal(same, transform(image=photo())["image"])
     assert half.shape == (int(size[0] / 2 + 0.5), size[1] // 2, 3)
     assert twice.shape == (2 * size[0], 2 * size[1], 3)
@@ -105,16 +107,16 @@ def test_scales_that_make_no_sense_are_refused():
     for ratios in ([], [0.0, 1.0]):
         with pytest.raises(UserError, match=r"inference\.ratios is"):
             MultiScale(Original(), ratios)
-    with pytest.raises(UserError, match="by ResizeCenterCrop, which has one size only; use inference=flip or whole"):
+    with pytest.raises(UserError, match="is ResizeCenterCrop, which has one size only; use inference=flip or inference=whole"):
         MultiScale(ResizeCenterCrop(64), [1.0])
 
 
 def test_options_that_make_no_sense_are_refused():
-    with pytest.raises(UserError, match=r"interpolation is 'nearest'; wanted is bilinear or bicubic"):
+    with pytest.raises(UserError, match=r"data\.eval_transform\.interpolation is 'nearest'; use bilinear or bicubic\."):
         Resize(64, interpolation="nearest")
-    with pytest.raises(UserError, match=r"crop_pct is 87\.5; wanted is a share"):
+    with pytest.raises(UserError, match=r"data\.eval_transform\.crop_pct is 87\.5; use a fraction"):
         ResizeCenterCrop(64, crop_pct=87.5)
-    with pytest.raises(UserError, match=r"base_size is \(512,\); wanted are two sides"):
+    with pytest.raises(UserError, match=r"data\.eval_transform\.base_size is \(512,\); use two sides"):
         KeepRatio((512,))
 
 

@@ -189,10 +189,10 @@ def test_steps_of_your_own_come_before_the_padding():
     assert (changed[99, 99] == MEAN_COLOR).all()
 
 
-def test_a_size_that_is_none_is_refused():
-    with pytest.raises(UserError, match=r"size is \[512\]; wanted are two sides"):
+def test_a_size_without_two_sides_is_refused():
+    with pytest.raises(UserError, match=r"data\.train_transform\.size is \[512\]; use two sides"):
         SegmentationTraining([512])
-    with pytest.raises(UserError, match=r"base_size is \(0, 2\); wanted are two sides"):
+    with pytest.raises(UserError, match=r"base_size is \(0, 2\); use two sides"):
         SegmentationTraining(512, base_size=(0, 2))
 
 

@@ -16,7 +16,7 @@ def seeded(step, number, image=IMAGE):
     return steps(image=image)["image"]
 
 
-@pytest.mark.parametrize("step", [RandAugment(), RandomErasing(rate=1.0)], ids=["rand_augment", "erasing"])
+@pytest.mark.parametrize("step", [RandAugment(), RandomErasing(prob=1.0)], ids=["rand_augment", "erasing"])
 def test_the_same_seed_gives_the_same_image_and_others_others(step):
     images = [seeded(step, number) for number in range(6)]
     np.testing.assert_array_equal(images[3], seeded(step, 3))
@@ -37,7 +37,7 @@ def test_erased_is_one_rectangle_of_noise_within_the_papers_limits():
     gray = np.full((100, 100, 3), 7, np.uint8)
     shares = []
     for number in range(60):
-        changed = (seeded(RandomErasing(rate=1.0), number, gray) != 7).any(axis=2)
+        changed = (seeded(RandomErasing(prob=1.0), number, gray) != 7).any(axis=2)
         rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
         height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
         assert changed.sum() > 0.95 * height * width
@@ -49,7 +49,7 @@ def test_erased_is_one_rectangle_of_noise_within_the_papers_limits():
 
 def test_erased_pixels_are_normal_after_the_normalization():
     black = np.zeros((400, 400, 3), np.uint8)
-    changed = seeded(RandomErasing(rate=1.0), 1, black)
+    changed = seeded(RandomErasing(prob=1.0), 1, black)
     noise = changed[changed.any(axis=2)] - RandomErasing.MEAN
     np.testing.assert_allclose(noise.mean(axis=0) / RandomErasing.DEVIATION, 0, atol=0.05)
     np.testing.assert_allclose(noise.std(axis=0) / RandomErasing.DEVIATION, 1, atol=0.06)  # a little is cut off
