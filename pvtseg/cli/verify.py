@@ -63,9 +63,7 @@ def check_splits(
             for file in as_checked(opened, name).unpaired:
                 text = f"{file} has no label of its name; add the label, or take the image out."
                 split.findings.append(Finding("no_label", name, text))
-            checks = check_dataset(
-                opened, name, target_info, limit=config.verify.limit, num_workers=config.verify.num_workers
-            )
+            checks = check_dataset(opened, name, target_info, limit=config.verify.limit, num_workers=config.verify.num_workers)
             total = min(split.count, config.verify.limit or split.count)
             for done, check in enumerate(checks, start=1):
                 split.add(check)
