@@ -73,9 +73,7 @@ class SplitTensor:
         sizes = self.sizes or (1,) * len(self.parts)
         unit, rest = divmod(matrix.shape[self.dim], sum(sizes))
         if rest:
-            raise UserError(
-                f"{self.whole} has {matrix.shape[self.dim]} rows, wanted is a multiple of {sum(sizes)}; use the whole file."
-            )
+            raise UserError(f"{self.whole} has {matrix.shape[self.dim]} rows, wanted is a multiple of {sum(sizes)}; use the whole file.")
         return [unit * size for size in sizes]
 
 

@@ -91,9 +91,7 @@ class LabeledImages(Dataset):
     def __init__(self, folder: Path, labels: list[int]) -> None:
         files = find_files(folder, IMAGE_SUFFIXES, key="data.root")
         if len(files) != len(labels):
-            raise UserError(
-                f"{folder} holds {len(files)} images, {DEVKIT} has labels for {len(labels)}; unpack {VAL_ARCHIVE} again."
-            )
+            raise UserError(f"{folder} holds {len(files)} images, {DEVKIT} has labels for {len(labels)}; unpack {VAL_ARCHIVE} again.")
         self.pairs = [Pair(name, file, label) for (name, file), label in zip(files.items(), labels, strict=True)]
 
     def __len__(self) -> int:

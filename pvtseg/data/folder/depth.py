@@ -116,4 +116,6 @@ class DepthFolder(DepthPairs):
             strict=strict,
             config_key=config_key,
         )
-        super().__init__(found.pairs, range=range, scale=scale, invalid=invalid, strict=strict, unpaired=found.unpaired)
+        super().__init__(
+            found.pairs, range=range, scale=scale, invalid=invalid, strict=strict, unpaired=found.unpaired
+        )

@@ -86,7 +86,9 @@ class _Checks(Dataset):
         return check_sample(samples, index, split, target_info)
 
 
-def check_sample(samples: CheckedDataset, index: int, split: str, target_info: ClassInfo | DepthRange | None) -> SampleCheck:
+def check_sample(
+    samples: CheckedDataset, index: int, split: str, target_info: ClassInfo | DepthRange | None
+) -> SampleCheck:
     """Loads one item and checks its image and target. target_info: the values that a target may have."""
     files = samples.files(index)
     check = SampleCheck(str(files["image"]))
