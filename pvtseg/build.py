@@ -6,12 +6,10 @@ import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
@@ -21,11 +19,9 @@ from pvtseg.paths import config_dir
 
 if TYPE_CHECKING:  # these cost seconds to import, and the nodes' _target_ does it when they are needed
     from lightning import Callback, Trainer
-    from torch import nn
-    from torch.utils.data import Dataset
 
     from pvtseg.data.module import DataModule
-    from pvtseg.data.target_info import ClassInfo, DepthRange
+    from pvtseg.data.target_info import ClassInfo
     from pvtseg.interfaces import EvalTransform, Inference, PostProcess, Visualizer
     from pvtseg.model import Model
     from pvtseg.task import Task
@@ -60,7 +56,7 @@ def compose(*overrides: str, name: str = "train") -> DictConfig:
 def _hydra_config(config: DictConfig) -> Iterator[None]:
     """Interpolations such as ${hydra:runtime.choices.task} read this configuration."""
     known = HydraConfig.instance().cfg
-    HydraConfig.instance().cfg = config
+    HydraConfig.instance().cfg = cast(Any, config)
     try:
         yield
     finally:
@@ -124,19 +120,6 @@ def build_eval_transform(config: Config | DictConfig) -> EvalTransform:
     return transform if ratios is None else MultiScale(transform, ratios)
 
 
-def build_samples(config: DictConfig, split: str, **options: Any) -> Dataset:
-    """The samples of one split, train or val, alone. Of the options, those that this data set knows are handed over."""
-    known = signature(get_object(config["data"][split]["_target_"])).parameters
-    usable = {name: value for name, value in options.items() if name in known}
-    return instantiate_node(config["data"][split], f"data.{split}", **usable)
-
-
-def build_target_info(config: Config | DictConfig) -> ClassInfo | DepthRange:
-    """The facts of the data's targets: classes, or the range of depths."""
-    key = "labels" if "labels" in config["data"] else "depth"
-    return instantiate_node(config["data"][key], f"data.{key}")
-
-
 def build_visualizer(config: Config | DictConfig) -> Visualizer:
     """What draws targets and predictions."""
     from pvtseg.tasks.several import Visualizers
@@ -144,7 +127,7 @@ def build_visualizer(config: Config | DictConfig) -> Visualizer:
     return make(config["visualizer"], "visualizer", several=Visualizers)
 
 
-def build_backbone(config: Config) -> nn.Module:
+def build_backbone(config: Config) -> Any:
     """The encoder alone, with random weights."""
     return instantiate_node(config["backbone"], "backbone")
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import torch
 from lightning import LightningModule
 from torch import Tensor
 
@@ -59,7 +60,7 @@ class Task(LightningModule):
 
     def training_step(self, batch: Batch) -> Tensor:
         losses = self.loss(self.model(batch["image"], batch["image_size"]), batch["target"])
-        total = sum(losses.values())
+        total = torch.stack([*losses.values()]).sum()
         for name, value in losses.items():
             self.log(f"train/{name}", value.detach())
         self.log("train/loss", total.detach(), prog_bar=True)
@@ -70,7 +71,7 @@ class Task(LightningModule):
         """One prediction per image, at `batch["size"]`."""
         return self.postprocess(self.inference(self.model, batch), batch["size"])
 
-    def validation_step(self, batch: Batch) -> list[Any]:
+    def validation_step(self, batch: Batch) -> Any:  # the predictions, one per image
         predictions = self.predict(batch)
         self.metrics.update(predictions, unbatched(batch["target"]))
         return predictions
@@ -81,7 +82,7 @@ class Task(LightningModule):
         absent = {name for name in self.metrics.per_class if math.isnan(self.results.get(name, 0.0))}
         self.log_dict({f"val/{name}": value for name, value in self.results.items() if name not in absent})
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer(self.model)
         schedule = self.make_schedule(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -37,9 +37,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     unexpected = [report for report in reporter.stats.get("skipped", []) if not _is_allowed(report.longrepr)]
     for report in unexpected:
-        reporter.write_line(
-            f"\nUnexpected skip of {report.nodeid}. Make it run, or add its reason to ALLOWED_SKIPS in tests/conftest.py."
-        )
+        reporter.write_line(f"\nUnexpected skip of {report.nodeid}; make it run, or add its reason to tests/conftest.py.")
     if unexpected and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

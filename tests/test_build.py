@@ -121,7 +121,7 @@ def test_only_what_belongs_to_the_weights_is_carried_by_a_checkpoint():
     [
         ("~head.num_classes", "SegFormerHead needs.*num_classes.*head"),
         ("+head.foo=1", r"SegFormerHead has no option 'foo' \(head\.foo\)"),
-        ("backbone.in_channels=0", "in_channels is 0"),
+        ("backbone.in_channels=0", "in_channels=0"),
         ("+backbone.foo=1", r"has no option 'foo' \(backbone\.foo\)"),
     ],
 )
@@ -153,7 +153,10 @@ def test_completing_a_configuration_leaves_the_given_one_as_it_was():
 
 def test_several_heads_are_mappings_of_parts():
     """Segmentation and depth on one encoder: outputs, losses, predictions and metrics by name."""
-    single = {task: complete(config_of(f"task={task}", "backbone=mit_b0")) for task in ("segmentation", "depth")}
+    single = {}
+    for task in ("segmentation", "depth"):
+        alone = config_of(f"task={task}", "backbone=mit_b0")
+        single[task] = complete(alone, build_data(alone).labels)
     config = dict(single["segmentation"], task={"name": "multi"})
     config |= {
         key: {task: single[task][key] for task in single} for key in ("head", "loss", "postprocess", "metrics", "visualizer")

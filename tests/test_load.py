@@ -6,7 +6,7 @@ import torch
 from pvtseg.backbones.pvt_v2 import mit_b0, pvt_v2_b0, pvt_v2_b1
 from pvtseg.build import build_model
 from pvtseg.checkpoints.families import pvt_v2
-from pvtseg.checkpoints.files import CONFIG_KEY, unpack
+from pvtseg.checkpoints.files import CONFIG_KEY, pack, unpack
 from pvtseg.checkpoints.io import read_weights
 from pvtseg.errors import UserError
 from pvtseg.heads.glpn import GLPNHead
@@ -21,14 +21,14 @@ NAMES = ["wall", "floor", "door"]
 def config_of(names, *, backbone="pvt_v2_b0", in_channels=3, channels=32):
     """What a training run stores."""
     return {
-        "task": {"_target_": "pvtseg.tasks.Segmentation"},
-        "model": {"_target_": "pvtseg.model.DenseModel"},
-        "backbone": {"_target_": f"pvtseg.backbones.pvt_v2.{backbone}", "in_channels": in_channels, "norm_eps": 1e-6},
+        "task": {"name": "segmentation"},
+        "backbone": {"_target_": f"pvtseg.backbones.pvt_v2.variants.{backbone}", "in_channels": in_channels, "norm_eps": 1e-6},
         "head": {
             "_target_": "pvtseg.heads.segformer.SegFormerHead",
             "num_classes": len(names),
             "channels": channels,
         },
+        "postprocess": {"_target_": "pvtseg.tasks.segmentation.SegmentationPostProcess"},
         "inference": {"_target_": "pvtseg.inference.whole.Whole"},
         "data": {
             "labels": {"_target_": "pvtseg.data.target_info.ClassInfo", "names": names, "num_classes": len(names)},
@@ -62,7 +62,7 @@ def test_a_saved_model_comes_back_whole(trained):
     again = load_model(save_model(model, trained / "again"))
     assert again.config == model.config
     assert all(torch.equal(again.state_dict()[name], tensor) for name, tensor in model.state_dict().items())
-    assert (trained / "config.json").read_text().count("wall") == 1
+    assert (trained / "config.json").read_text().count('"wall"') == 1
 
 
 def test_whoever_may_read_the_folder_may_read_the_weights(trained):
@@ -71,7 +71,7 @@ def test_whoever_may_read_the_folder_may_read_the_weights(trained):
 
 def test_the_checkpoint_of_a_run_is_read_like_the_folder(trained):
     config, state = unpack(read_weights(trained / "model.safetensors"))
-    content = {CONFIG_KEY: config, "state_dict": {f"model.{name}": tensor for name, tensor in state.items()}, "global_step": 3}
+    content = {CONFIG_KEY: pack(config), "state_dict": {f"model.{name}": tensor for name, tensor in state.items()}, "global_step": 3}
     content["state_dict"]["loss.weight"] = torch.ones(3)
     torch.save(content, trained / "last.ckpt")
     ours = load_model(trained / "last.ckpt").state_dict()
@@ -89,7 +89,7 @@ def test_a_backbone_takes_the_options_of_its_constructor(encoder):
 
 
 @pytest.mark.parametrize("in_channels", [1, 2, 4, 6])
-def test_an_image_of_equal_channels_is_answered_alike_whatever_their_number(in_channels, encoder):
+def test_an_image_of_equal_channels_gives_the_same_maps_whatever_their_number(in_channels, encoder):
     backbone, path = encoder
     gray = torch.randn(1, 1, 64, 64)
     with torch.inference_mode():
@@ -134,8 +134,8 @@ def test_pretraining_takes_most_of_an_encoder_and_names_the_rest(encoder):
     torch.save({name: tensor for name, tensor in weights.items() if not name.startswith("block2.0.norm")}, path)
     report = load_pretrained(pvt_v2_b0(), path)
     assert str(report).startswith("172 of 176 tensors")
-    assert "new: stages.1" in str(report)
-    assert report.fresh[0] == "stages.1.blocks.0.norm1.weight"
+    assert "random: stages.1" in str(report)
+    assert report.missing_keys[0] == "stages.1.blocks.0.norm1.weight"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_pretraining_takes_most_of_an_encoder_and_names_the_rest(encoder):
         (pvt_v2_b1, pvt_v2_b0, r"is pvt_v2_b0, the model's encoder is pvt_v2_b1; use backbone=b0, or weights of pvt_v2_b1"),
     ],
 )
-def test_another_encoder_is_recognised_and_named(ours, theirs, message, tmp_path):
+def test_another_encoder_is_recognized_and_named(ours, theirs, message, tmp_path):
     save_model(theirs(), tmp_path, layout="official")
     model = ours()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -166,7 +166,7 @@ def test_a_start_keeps_the_classes_that_both_know_by_name(trained):
     assert torch.equal(model.head.classify.bias[2], old.classify.bias[0])
     assert torch.equal(model.head.branches[1].fuse.weight, old.branches[1].fuse.weight)
     assert "classes kept: floor, wall; classes new: sofa" in str(report)
-    assert not report.fresh
+    assert not report.missing_keys
 
 
 def test_a_start_with_the_same_classes_is_the_same_model(trained):
@@ -177,29 +177,29 @@ def test_a_start_with_the_same_classes_is_the_same_model(trained):
     assert str(report) == f"{len(wanted)} of {len(wanted)} tensors from {trained}; classes kept: wall, floor, door"
 
 
-def test_classes_without_a_common_name_start_anew(trained):
+def test_classes_without_a_common_name_start_at_random(trained):
     model = build_model(config_of(["sky", "sea"]))
     fresh = model.head.classify.weight.clone()
     report = load_initial(model, trained)
     assert torch.equal(model.head.classify.weight, fresh)
     assert "none of the 3 classes kept" in str(report)
-    assert "new: head.classify" in str(report)
+    assert "random: head.classify" in str(report)
 
 
-def test_another_kind_of_head_starts_anew(encoder):
+def test_another_kind_of_head_starts_at_random(encoder):
     theirs, path = encoder
     model = build_model(config_of(NAMES))
     report = load_initial(model, path)
     assert torch.equal(model.backbone.stages[0].norm.weight, theirs.stages[0].norm.weight)
-    assert set(report.fresh) == {name for name in model.state_dict() if name.startswith("head.")}
+    assert set(report.missing_keys) == {name for name in model.state_dict() if name.startswith("head.")}
     assert "not used: head.classify" in str(report)
 
 
-def test_a_head_of_another_width_starts_anew_where_it_differs(trained):
+def test_a_head_of_another_width_starts_at_random_where_it_differs(trained):
     model = build_model(config_of(NAMES, channels=16))
     report = load_initial(model, trained)
-    assert "head.branches.0.project.weight" in report.fresh
-    assert "head.classify.weight" in report.fresh
+    assert "head.branches.0.project.weight" in report.missing_keys
+    assert "head.classify.weight" in report.missing_keys
 
 
 def test_a_depth_head_is_kept_and_another_range_is_told(tmp_path):
@@ -208,8 +208,8 @@ def test_a_depth_head_is_kept_and_another_range_is_told(tmp_path):
     config = load_model(source).config
     model = build_model({**config, "head": {**config["head"], "max_depth": 80.0}})
     report = load_initial(model, source)
-    assert not report.fresh
-    assert "answers stretched from 10 to 80 m" in str(report)
+    assert not report.missing_keys
+    assert "predictions stretched from 10 to 80 m" in str(report)
 
 
 def test_a_model_put_together_by_hand_is_saved_with_what_its_weights_show(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from lightning import Callback, LightningModule, Trainer
@@ -48,9 +48,10 @@ class DrawPredictions(Callback):
         if wanted == 0 or not trainer.is_global_zero:
             return
         targets = unbatched(batch["target"])
+        data = cast(Any, trainer).datamodule
         for index in range(min(wanted, len(outputs))):
             height, width = batch["image_size"][index]
-            image = trainer.datamodule.normalize.invert(batch["image"][index : index + 1, :, :height, :width])
+            image = data.normalize.invert(batch["image"][index : index + 1, :, :height, :width])
             image = resize(image.float(), batch["size"][index])[0].round().to(torch.uint8)
             picture = image.permute(1, 2, 0).cpu().numpy()
             target, prediction = to_numpy(targets[index]), to_numpy(outputs[index])

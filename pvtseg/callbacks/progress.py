@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -11,17 +12,21 @@ from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pvtseg.errors import UserError
+
 
 class RunProgress(ProgressBar):
     """One bar over all steps with loss, learning rate and time left; above it, the score of each validation.
 
     The bar moves on a terminal only; the lines are printed everywhere. `refresh_seconds` bounds how often the loss is
     fetched from the device. An evaluation shows a bar over its batches. monitor: the metric of the score, and its mode,
-    "max" or "min".
+    "max" or "min". Raises UserError for another mode, and at the first validation for a metric that it does not have.
     """
 
     def __init__(self, *, monitor: Mapping[str, str], refresh_seconds: float = 0.5) -> None:
         super().__init__()
+        if monitor["mode"] not in ("max", "min"):
+            raise UserError(f"monitor.mode is {monitor['mode']!r}; use max or min.")
         self.metric = monitor["metric"]
         self.sign = 1 if monitor["mode"] == "max" else -1
         self.refresh_seconds = refresh_seconds
@@ -41,7 +46,7 @@ class RunProgress(ProgressBar):
         self._best: float | None = None
 
     def disable(self) -> None:
-        """Lightning asks for silence on every process but the first."""
+        """Called by Lightning on every process but the first."""
         self._enabled = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -79,12 +84,20 @@ class RunProgress(ProgressBar):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit":
             self._close()
-        elif self._enabled and not trainer.sanity_checking:
-            score = pl_module.results[self.metric]
-            is_best = self._best is None or self.sign * score > self.sign * self._best
-            self._best = score if is_best else self._best
-            mark = "  best so far" if is_best else ""
-            self.console.print(f"step {trainer.global_step:>6,}  val {self.metric} {score:.4f}{mark}")
+            return
+        task: Any = pl_module
+        if self.metric not in task.results:
+            known = ", ".join(name for name in task.results if name not in task.metrics.per_class)
+            raise UserError(f"monitor.metric is {self.metric!r}, which the metrics do not have; use one of {known}.")
+        if self._enabled and not trainer.sanity_checking:
+            self._print_score(trainer.global_step, task.results[self.metric])
+
+    def _print_score(self, step: int, score: float) -> None:
+        """A nan, which no comparison ranks, is never the best."""
+        is_best = not math.isnan(score) and (self._best is None or self.sign * score > self.sign * self._best)
+        self._best = score if is_best else self._best
+        mark = "  best so far" if is_best else ""
+        self.console.print(f"step {step:>6,}  val {self.metric} {score:.4f}{mark}")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._close()

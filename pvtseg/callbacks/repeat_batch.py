@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lightning import Callback, LightningModule, Trainer
 
 from pvtseg.interfaces import Batch
@@ -13,8 +11,9 @@ class RepeatBatch(Callback):
     """Puts the first training batch in the place of every later one, with the same augmentation."""
 
     def __init__(self) -> None:
-        self._first: dict[str, Any] = {}
+        self._first: Batch | None = None
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
-        self._first = self._first or dict(batch)
+        if self._first is None:
+            self._first = batch.copy()
         batch.update(self._first)

@@ -23,8 +23,20 @@ State = dict[str, Tensor]
 WRAPPERS = ("state_dict", "model", "state_dict_ema", "model_state_dict")  # under which training code puts its weights
 PREFIXES = ("module.", "model.")  # which DataParallel and Lightning put before every name
 
+
+
+class HistoryBuffer:
+    """Stands in for a class of mmengine, which stores the course of the loss beside the weights. It does nothing."""
+
+
+def _no_method(owner: Any, name: str) -> None:
+    """Stands in for getattr, by which a pickle names the methods of a HistoryBuffer. It looks nothing up."""
+
+
 # What training scripts store beside the weights. Reading it runs nothing of theirs; old numpy used the other module names.
 HARMLESS = [
+    (HistoryBuffer, "mmengine.logging.history_buffer.HistoryBuffer"),
+    (_no_method, "builtins.getattr"),
     argparse.Namespace,
     np.ndarray,
     np.dtype,
@@ -53,7 +65,7 @@ def read_weights(path: Path) -> Weights:
     with path.open("rb") as file:
         start = file.read(64)
     if not start:
-        raise UserError(f"{path} is empty; download or write it anew.")
+        raise UserError(f"{path} is empty; download or write it again.")
     for beginning, meaning in OTHER_FILES.items():
         if start.lower().startswith(beginning.lower()):
             raise UserError(f"{path} holds no weights: it is {meaning}.")
@@ -67,14 +79,14 @@ def _read_safetensors(path: Path) -> Weights:
             return Weights(_without_prefix(state), dict(file.metadata() or {}))
     except SafetensorError as error:
         raise UserError(
-            f"{path} is a safetensors file that is cut off or damaged ({error}); download or write it anew."
+            f"{path} is a safetensors file that is cut off or damaged ({error}); download or write it again."
         ) from error
 
 
 def _read_torch(path: Path, start: bytes) -> Weights:
     is_zip = start.startswith(b"PK")
     if is_zip and not zipfile.is_zipfile(path):
-        raise UserError(f"{path} begins as a file of torch.save but has no end: it is cut off; download or write it anew.")
+        raise UserError(f"{path} begins as a file of torch.save but has no end: it is cut off; download or write it again.")
     try:
         with torch.serialization.safe_globals(HARMLESS):
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
@@ -101,7 +113,7 @@ def _refusal(path: Path, reason: str) -> UserError:
 def _unreadable(path: Path) -> UserError:
     return UserError(
         f"{path} is neither a safetensors file nor one of torch.save, or it is damaged; "
-        "give a file of weights, or download it anew."
+        "give a file of weights, or download it again."
     )
 
 
@@ -132,7 +144,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not JSON ({error}); download or write it anew.") from error
+        raise UserError(f"{path} is not JSON ({error}); download or write it again.") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} holds a {type(content).__name__}; wanted is an object of settings.")
     return content

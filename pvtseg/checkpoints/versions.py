@@ -38,6 +38,7 @@ MOVED: Mapping[str, str] = {  # addresses of parts, before version 1 and since
     "pvtseg.losses.focal.Focal": "pvtseg.losses.focal.FocalLoss",
     "pvtseg.losses.lovasz.Lovasz": "pvtseg.losses.lovasz.LovaszLoss",
     "pvtseg.losses.ohem.HardCrossEntropy": "pvtseg.losses.ohem.OHEMCrossEntropy",
+    "pvtseg.losses.silog.SiLog": "pvtseg.losses.silog.SiLogLoss",
     "pvtseg.optim.schedules.two_ramps": "pvtseg.optim.schedules.one_cycle_poly",
 }
 RENAMED: Mapping[str, Mapping[str, str]] = {  # options, by the package of the part
@@ -51,6 +52,8 @@ RENAMED: Mapping[str, Mapping[str, str]] = {  # options, by the package of the p
 }
 VALUES: Mapping[tuple[str, str], Mapping[str, str]] = {  # of options, by the part and the option
     ("pvtseg.inference.sliding_window.SlidingWindow", "blend"): {"even": "uniform"},
+    ("pvtseg.losses.cross_entropy.CrossEntropy", "average"): {"valid": "weights"},
+    ("pvtseg.losses.ohem.OHEMCrossEntropy", "average"): {"valid": "weights"},
     ("pvtseg.optim.groups.adamw", "decay"): {"matrices": "no_norm_and_bias"},
 }
 POSTPROCESS = {

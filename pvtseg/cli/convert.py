@@ -1,23 +1,23 @@
-"""Writes a checkpoint in another format, and proves it: both models answer the same input."""
+"""Writes a checkpoint in another format, and proves it: both models are run on the same image."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
+import torch
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
 
 from pvtseg.cli.app import run
 from pvtseg.errors import UserError
+from pvtseg.load import load_backbone, load_model, read_checkpoint, save_model
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+Run = Callable[[Tensor], list[Tensor]]
 
-    Ask = Callable[[Tensor], Tensor]
-
-LIMIT = 1e-3  # of the largest number answered; another epsilon in the norms makes about 1e-5
+LIMIT = 1e-3  # of the largest output; another epsilon in the norms makes about 1e-5
 SIZE = (192, 256)  # of the image that both models see
 
 
@@ -27,72 +27,73 @@ def main() -> None:
 
 
 def convert(config: DictConfig) -> float:
-    """Converts, and returns the largest difference of the answers. Raises UserError when that is too large."""
+    """Converts, and returns the largest difference of the outputs. Raises UserError if that is too large."""
     missing = [key for key in ("source", "layout", "output") if OmegaConf.is_missing(config, key)]
     if missing:
         raise UserError(f"{missing[0]} is not given; pvtseg convert source=SOURCE layout=LAYOUT output=FOLDER.")
-    # Imported here, so that --help and a misspelt option answer at once.
-    import torch
-
-    from pvtseg.load import load_backbone, load_model, read_source, save_model
-
-    options = {"norm_eps": config.norm_eps}
-    is_model = "head" in read_source(config.source).config
-    model = (
-        load_model(config.source, max_depth=config.max_depth, **options) if is_model else load_backbone(config.source, **options)
-    )
+    options = {"norm_eps": config.norm_eps, "trust": tuple(config.trust)}
+    if "head" in read_checkpoint(config.source, trust=options["trust"]).config:
+        model: nn.Module = load_model(config.source, max_depth=config.max_depth, **options)
+    else:
+        model = load_backbone(config.source, **options)
     folder = save_model(model, config.output, config.layout)
-    opened_by, ask = _open(folder, config.layout, model)
+    opened_by, run_converted = _open(folder, config.layout, model, options["trust"])
 
-    in_channels = model.config["backbone"]["in_channels"]
+    in_channels = getattr(model, "backbone", model).in_channels
     image = torch.randn(1, in_channels, *SIZE, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        before, after = _ours(model)(image), ask(image)
-    difference, largest = float((before - after).abs().max()), float(before.abs().max())
+        pairs = list(zip(_ours(model)(image), run_converted(image), strict=True))
+    difference = max(float((before - after).abs().max()) for before, after in pairs)
+    largest = max(float(before.abs().max()) for before, _ in pairs)
     print(f"wrote {folder}, layout {config.layout}")
-    print(f"largest difference {difference:.1e} in answers up to {largest:.2g}, opened by {opened_by}")
+    print(f"largest difference {difference:.1e} in outputs up to {largest:.2g}, opened by {opened_by}")
     if not difference <= LIMIT * max(largest, 1):
         raise UserError(
-            f"the converted model differs by {difference:.1e}, more than {LIMIT} of its largest answer; do not use {folder}."
+            f"the converted model differs by {difference:.1e}, more than {LIMIT} of its largest output; do not use {folder}."
         )
     return difference
 
 
-def _open(folder: Path, layout: str, original: nn.Module) -> tuple[str, Ask]:
-    """Who opened the converted model, and how to ask it: the library that the layout is for, where it is installed."""
-    head = original.config.get("head")
+def _open(folder: Path, layout: str, original: nn.Module, trust: tuple[str, ...]) -> tuple[str, Run]:
+    """The library that opens the converted model, and how to run it: the one that the layout is for, if it is installed."""
+    is_model = hasattr(original, "head")
     if layout == "huggingface" and find_spec("transformers"):
         return "transformers", _transformers(folder)
     if layout == "timm" and find_spec("timm"):
-        return "timm", _timm(folder, is_model=head is not None)
-    from pvtseg.load import load_backbone, load_model
-
-    converted = load_backbone(folder) if head is None else load_model(folder, max_depth=head.get("max_depth"))
-    return "pvtseg", _ours(converted)
-
-
-def _ours(model: nn.Module) -> Ask:
-    """The head's answer at its own resolution; of a backbone alone, the coarsest map."""
-    return model.answer if hasattr(model, "answer") else lambda image: model(image)[-1]
+        return "timm", _timm(folder, is_model=is_model)
+    if not is_model:
+        return "pvtseg", _ours(load_backbone(folder, trust=trust))
+    max_depth = getattr(original.head, "max_depth", None)
+    return "pvtseg", _ours(load_model(folder, trust=trust, max_depth=max_depth))
 
 
-def _transformers(folder: Path) -> Ask:
+def _ours(model: nn.Module) -> Run:
+    """The head's outputs at its own resolution; of a backbone alone, the coarsest map."""
+    return lambda image: _tensors(model(image)) if hasattr(model, "head") else model(image)[-1:]
+
+
+def _tensors(outputs: Any) -> list[Tensor]:
+    """The tensors of outputs by name, in the order of the names."""
+    return [tensor for each in outputs.values() for tensor in _tensors(each)] if isinstance(outputs, Mapping) else [outputs]
+
+
+def _transformers(folder: Path) -> Run:
     import transformers
 
     architecture = transformers.AutoConfig.from_pretrained(folder).architectures[0]
     model = getattr(transformers, architecture).from_pretrained(folder).eval()
 
-    def ask(image: Tensor) -> Tensor:
+    def outputs(image: Tensor) -> list[Tensor]:
         output = model(image)
         if "predicted_depth" in output:
-            return output.predicted_depth[:, None]
-        return output.logits if "logits" in output else output.last_hidden_state
+            return [output.predicted_depth[:, None]]
+        return [output.logits if "logits" in output else output.last_hidden_state]
 
-    return ask
+    return outputs
 
 
-def _timm(folder: Path, *, is_model: bool) -> Ask:
+def _timm(folder: Path, *, is_model: bool) -> Run:
     import timm
 
     model = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
-    return model if is_model else model.forward_features
+    return lambda image: [model(image) if is_model else model.forward_features(image)]

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
     from pvtseg.data.target_info import ClassInfo, DepthRange
     from pvtseg.data.verify import Finding, SplitStatistics
+    from pvtseg.interfaces import Visualizer
 
-SHOWN = 12  # images in the contact sheet
+SHOWN = 12  # samples in the picture
 
 
 def main() -> None:
@@ -31,78 +33,98 @@ def main() -> None:
 def verify(config: DictConfig) -> None:
     """Reports on the data. Raises UserError if training would go wrong, once everything has been checked."""
     _check_accepted(config.verify.accept)
-    target_info = _target_info(config)
-    splits, samples = check_splits(config, target_info)
-    findings = _judge(config, splits, samples, target_info)
-    content = write(config, splits, samples, findings, target_info)
+    checked = check_splits(config)
+    findings = judge_splits(config, checked)
+    content = write(config, checked, findings)
     show(content, findings, config.verify.accept)
     raise_if_errors(findings, config.verify.accept)
 
 
-def check_splits(
-    config: DictConfig, target_info: "ClassInfo | DepthRange"
-) -> "tuple[dict[str, SplitStatistics], dict[str, Dataset]]":
-    """The statistics of each split, and the samples of those splits that could be opened."""
+@dataclass
+class Checked:
+    """The data sets that could be opened and the statistics of every split, by name, and the facts of the targets."""
+
+    labels: "ClassInfo | None" = None
+    depth: "DepthRange | None" = None
+    samples: "dict[str, Dataset]" = field(default_factory=dict)
+    splits: "dict[str, SplitStatistics]" = field(default_factory=dict)
+
+
+def check_splits(config: DictConfig) -> Checked:
+    """Opens each split and checks its items."""
     from rich.console import Console
 
-    from pvtseg.build import build_samples
     from pvtseg.cli.bar import bar
     from pvtseg.data.verify import Finding, SplitStatistics, check_dataset
     from pvtseg.data.verify.checked_dataset import as_checked
 
-    splits, samples = {}, {}
+    OmegaConf.to_container(config.data, throw_on_missing=True)  # names a missing root itself, not the keys that use it
+    checked = Checked(_fact(config, "labels"), _fact(config, "depth"))
     with bar(Console(stderr=True)) as progress:
         for name in ("train", "val"):
-            split = splits[name] = SplitStatistics(name)
+            split = checked.splits[name] = SplitStatistics(name)
             try:
-                opened = samples[name] = build_samples(config, name, strict=False)
+                samples = checked.samples[name] = _open(config, name)
             except UserError as error:
                 split.findings.append(Finding("layout", name, str(error)))
                 continue
-            split.count = len(opened)
-            for file in as_checked(opened, name).unpaired:
+            split.count = len(samples)
+            for file in as_checked(samples, name).unpaired:
                 text = f"{file} has no label of its name; add the label, or take the image out."
                 split.findings.append(Finding("no_label", name, text))
-            checks = check_dataset(opened, name, target_info, limit=config.verify.limit, num_workers=config.verify.num_workers)
+            options = {"limit": config.verify.limit, "num_workers": config.verify.num_workers}
+            checks = check_dataset(samples, name, labels=checked.labels, depth=checked.depth, **options)
             total = min(split.count, config.verify.limit or split.count)
             for done, check in enumerate(checks, start=1):
                 split.add(check)
                 progress(name, done, total)
-    return splits, samples
+    return checked
 
 
-def write(
-    config: DictConfig,
-    splits: "Mapping[str, SplitStatistics]",
-    samples: "Mapping[str, Dataset]",
-    findings: "Sequence[Finding]",
-    target_info: "ClassInfo | DepthRange",
-) -> dict[str, Any]:
-    """Writes report.json, the contact sheet and class_weights.json into the run's folder -> the report, with "written".
+def judge_splits(config: DictConfig, checked: Checked) -> "list[Finding]":
+    """All findings, about single items and whole splits."""
+    from pvtseg.data.verify import CheckedMasks, Expected, judge
+
+    masks = [samples for samples in checked.samples.values() if isinstance(samples, CheckedMasks)]
+    expected = Expected(
+        labels=checked.labels,
+        counts=OmegaConf.to_container(config.origin.counts),
+        batch_size=config.data.batch_size,
+        eval_batch_size=config.data.eval_batch_size,
+        has_label_map=all(samples.has_label_map for samples in masks),
+    )
+    return judge(checked.splits, expected)
+
+
+def write(config: DictConfig, checked: Checked, findings: "Sequence[Finding]") -> dict[str, Any]:
+    """Writes report.json, samples.png and class_weights.json into the run's folder -> the report, with "written".
 
     The class weights also go into the cache, where loss.class_weights=auto finds them.
     """
-    from pvtseg.data.target_info import ClassInfo
     from pvtseg.data.verify import class_weights
     from pvtseg.losses.class_weights import weights_file
 
-    folder, root, train = Path(config.paths.run), config.data.get("root"), splits["train"]
+    folder, root, train = Path(config.paths.run), config.data.get("root"), checked.splits["train"]
+    folder.mkdir(parents=True, exist_ok=True)
     weights, written = None, []
-    if isinstance(target_info, ClassInfo) and any(train.class_pixels):
-        weights = class_weights(train, target_info)
+    if checked.labels is not None and any(train.class_pixels):
+        weights = class_weights(train, checked.labels)
         written.append(_write_json(weights, folder / "class_weights.json"))
         if root is not None:
             _write_json(weights, weights_file(root))
-    sheet = draw_samples(samples.get("train") or samples.get("val"), _visualizer(config, train), folder / "samples.png")
+    drawn = "train" if train.sound else "val"
+    if checked.splits[drawn].sound:
+        file = folder / "samples.png"
+        draw_samples(checked.samples[drawn], checked.splits[drawn].sound, _visualizer(config, checked), file)
+        written.append(file)
     content = {
         "data": config.data.name,
         "root": root,
-        "splits": {name: split.facts() for name, split in splits.items()},
+        "splits": {name: split.facts() for name, split in checked.splits.items()},
         "classes": weights,
         "findings": [vars(finding) for finding in findings],
     }
-    written += [*sheet, _write_json(content, folder / "report.json")]
-    return {**content, "written": written}
+    return {**content, "written": [*written, _write_json(content, folder / "report.json")]}
 
 
 def show(content: Mapping[str, Any], findings: "Sequence[Finding]", accepted: Sequence[str]) -> None:
@@ -130,25 +152,15 @@ def raise_if_errors(findings: "Sequence[Finding]", accepted: Sequence[str]) -> N
     console.print("nothing stands in the way of training")
 
 
-def draw_samples(samples: "Dataset | None", visualizer: Any, file: Path) -> list[Path]:
-    """Writes a contact sheet of samples with their targets, drawn at random and always the same, of those that can be read."""
-    from pvtseg.drawing import sheet
+def draw_samples(samples: "Dataset", sound: Sequence[int], visualizer: "Visualizer", file: Path) -> None:
+    """Writes a picture of samples with their targets, drawn at random from the sound ones, and always the same."""
+    from pvtseg.drawing import image_grid
 
-    rows, targets = [], []
-    for index in np.random.default_rng(0).permutation(0 if samples is None else len(samples)).tolist():
-        if len(rows) == SHOWN:
-            break
-        try:
-            sample = samples[index]
-            rows.append([sample["image"], visualizer(sample["target"], sample["image"])])
-        except (UserError, LookupError, ValueError, TypeError):  # the report says what is wrong with it
-            continue
-        targets.append(sample["target"])
-    if not rows:
-        return []
-    file.parent.mkdir(parents=True, exist_ok=True)
-    sheet(rows, ["image", "target"], visualizer.legend(targets)).save(file)
-    return [file]
+    chosen = np.random.default_rng(0).permutation(sound)[:SHOWN].tolist()
+    shown = [samples[index] for index in chosen]
+    rows = [[sample["image"], visualizer(sample["target"], sample["image"])] for sample in shown]
+    legend = visualizer.legend([sample["target"] for sample in shown])
+    image_grid(rows, ["image", "target"], legend).save(file)
 
 
 def _check_accepted(accepted: Sequence[str]) -> None:
@@ -159,44 +171,31 @@ def _check_accepted(accepted: Sequence[str]) -> None:
         raise UserError(f"verify.accept names {unknown[0]}, which is no kind of finding; use some of {', '.join(KINDS)}.")
 
 
-def _target_info(config: DictConfig) -> "ClassInfo | DepthRange":
-    """The facts of the targets; class names that only the data has are written into the configuration."""
-    from pvtseg.build import build_truth
-    from pvtseg.data.target_info import ClassInfo
+def _fact(config: DictConfig, key: str) -> "ClassInfo | DepthRange | None":
+    """data.labels or data.depth; None where the data has none."""
+    from pvtseg.instantiate import instantiate_node
 
-    target_info = build_truth(config)
-    if isinstance(target_info, ClassInfo):
-        config.data.labels = {"_target_": "pvtseg.data.target_info.ClassInfo", **target_info.as_dict()}
-    return target_info
+    return instantiate_node(config.data[key], f"data.{key}") if key in config.data else None
 
 
-def _judge(
-    config: DictConfig,
-    splits: "Mapping[str, SplitStatistics]",
-    samples: "Mapping[str, Dataset]",
-    target_info: "ClassInfo | DepthRange",
-) -> "list[Finding]":
-    from pvtseg.data.target_info import ClassInfo
-    from pvtseg.data.verify import CheckedMasks, Expected, judge
+def _open(config: DictConfig, split: str) -> "Dataset":
+    """The samples of a split; what is missing of them is found later where the data set has the option `strict`."""
+    from pvtseg.instantiate import instantiate_node
 
-    masks = [opened for opened in samples.values() if isinstance(opened, CheckedMasks)]
-    expected = Expected(
-        labels=target_info if isinstance(target_info, ClassInfo) else None,
-        counts=OmegaConf.to_container(config.origin.counts),
-        batch_size=config.data.batch_size,
-        eval_batch_size=config.data.eval_batch_size,
-        has_label_map=all(opened.has_label_map for opened in masks),
-    )
-    return judge(splits, expected)
+    node = config.data[split]
+    return instantiate_node(node, f"data.{split}", **({"strict": False} if "strict" in node else {}))
 
 
-def _visualizer(config: DictConfig, train: "SplitStatistics") -> Any:
+def _visualizer(config: DictConfig, checked: Checked) -> "Visualizer":
     """The configured visualizer; depth in the colors of the range that was seen."""
-    from pvtseg.build import build_painter
+    from pvtseg.build import build_visualizer
 
-    if train.nearest < train.farthest:
-        config.painter.min_depth, config.painter.max_depth = train.nearest, train.farthest
-    return build_painter(config)
+    if checked.labels is not None:  # with names that only the data has
+        config.data.labels = {"_target_": "pvtseg.data.target_info.ClassInfo", **checked.labels.as_dict()}
+    train = checked.splits["train"]
+    if "min_depth" in config.visualizer and train.nearest < train.farthest:
+        config.visualizer.min_depth, config.visualizer.max_depth = train.nearest, train.farthest
+    return build_visualizer(config)
 
 
 def _write_json(content: Mapping[str, Any], file: Path) -> Path:

@@ -48,8 +48,7 @@ def _stacked_images(images: Sequence[np.ndarray], names: Sequence[str], *, pad: 
         if not pad:
             a, b = _first_two_that_differ(sizes, names)
             raise UserError(
-                f"images of different sizes, {a} and {b} (height, width), do not fit into one batch; "
-                f"{WAY_OUT}, or data.pad=true."
+                f"images of different sizes, {a} and {b} (height, width), do not fit into one batch; {WAY_OUT}, or data.pad=true."
             )
         images = _padded(images)
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
@@ -57,9 +56,7 @@ def _stacked_images(images: Sequence[np.ndarray], names: Sequence[str], *, pad: 
 
 def _padded(images: Sequence[np.ndarray]) -> list[np.ndarray]:
     height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
-    return [
-        np.pad(image, ((0, height - image.shape[0]), (0, width - image.shape[1]), (0, 0))) for image in images
-    ]
+    return [np.pad(image, ((0, height - image.shape[0]), (0, width - image.shape[1]), (0, 0))) for image in images]
 
 
 def _joined(values: Sequence[Any], names: Sequence[str]) -> Any:

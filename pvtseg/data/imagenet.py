@@ -78,8 +78,8 @@ def imagenet(root: str | os.PathLike[str], *, split: Literal["train", "val"], la
         _check_classes(archive, members, labels)
         return ArchivedImages(archive, members)
     raise UserError(
-        f"data.root={root} holds neither a folder {split} with one folder per class nor {archive.name}; pvtseg download data=imagenet "
-        "says how to get them; set data.root to the folder that holds them."
+        f"data.root={root} holds neither a folder {split} with one folder per class nor {archive.name}; run pvtseg download "
+        "data=imagenet, which says how to get them, or set data.root to the folder that holds them."
     )
 
 
@@ -91,7 +91,9 @@ class LabeledImages(Dataset):
     def __init__(self, folder: Path, labels: list[int]) -> None:
         files = find_files(folder, IMAGE_SUFFIXES, key="data.root")
         if len(files) != len(labels):
-            raise UserError(f"{folder} holds {len(files)} images, {DEVKIT} has labels for {len(labels)}; unpack {VAL_ARCHIVE} again.")
+            raise UserError(
+                f"{folder} holds {len(files)} images, {DEVKIT} has labels for {len(labels)}; unpack {VAL_ARCHIVE} again."
+            )
         self.pairs = [Pair(name, file, label) for (name, file), label in zip(files.items(), labels, strict=True)]
 
     def __len__(self) -> int:

@@ -178,5 +178,7 @@ def _h5py():
     try:
         import h5py
     except ImportError as error:
-        raise UserError("h5py, which reads NYU depth's labeled .mat file, is not installed; pip install 'pvtseg[nyu]'.") from error
+        raise UserError(
+            "h5py, which reads NYU depth's labeled .mat file, is not installed; pip install 'pvtseg[nyu]'."
+        ) from error
     return h5py

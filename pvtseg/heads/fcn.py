@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from torch import Tensor, nn

@@ -64,7 +64,7 @@ class Blend:
     def add(self, offset: Size, output: Tensor) -> None:
         """Adds the output of the window that begins at `offset`, (top, left) in pixels."""
         if self.sums is None:
-            self._allocate(output)
+            self.sums = self._allocate(output)
         rows, columns = (
             slice(start * cells // pixels, start * cells // pixels + cells)
             for start, cells, pixels in zip(offset, output.shape[-2:], self.window, strict=True)
@@ -74,13 +74,14 @@ class Blend:
 
     def mean(self) -> Tensor:
         """The weighted mean (B, K, h, w). The sums are overwritten."""
+        assert self.sums is not None, "a blend has at least one window"
         return self.sums.div_(self.total)
 
-    def _allocate(self, output: Tensor) -> None:
+    def _allocate(self, output: Tensor) -> Tensor:
         batch, channels, *cells = output.shape
         height, width = (side * count // pixels for side, count, pixels in zip(self.size, cells, self.window, strict=True))
         options = {"dtype": accurate_type(output), "device": self.device}
-        # channels last, because the argmax then need not copy what may be the largest tensor in memory
-        self.sums = torch.empty(batch, channels, height, width, memory_format=torch.channels_last, **options).zero_()
         self.total = torch.zeros(height, width, **options)
         self.weights = torch.outer(*(self.weights_of(count) for count in cells)).to(**options)
+        # channels last, because the argmax then need not copy what may be the largest tensor in memory
+        return torch.empty(batch, channels, height, width, memory_format=torch.channels_last, **options).zero_()

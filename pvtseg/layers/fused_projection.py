@@ -33,9 +33,7 @@ class FusedProjection(nn.Module):
         return to_maps(F.linear(to_tokens(maps), fuse @ self.project.weight, fuse @ self.project.bias))
 
 
-def normalized_projections(
-    branches: Iterable[FusedProjection], norm: nn.BatchNorm2d, features: Sequence[Tensor]
-) -> list[Tensor]:
+def normalized_projections(branches: Iterable[FusedProjection], norm: nn.BatchNorm2d, features: Sequence[Tensor]) -> list[Tensor]:
     """Maps whose upsampled sum is `norm` of the upsampled sum of the branches' maps, in evaluation.
 
     A norm in evaluation scales and shifts by known numbers. The scale goes into the projections. The shift is a constant,

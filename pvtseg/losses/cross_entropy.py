@@ -86,9 +86,7 @@ class CrossEntropy(nn.Module):
         fraction = valid.to(dtype) / self._divisor(target, valid, weights)  # of each pixel in the mean
         needs_gradient = torch.is_grad_enabled() and logits.requires_grad
         pixel_loss = self._pixel_loss or _default_pixel_loss(logits.device)
-        loss = _UpsampledCrossEntropy.apply(
-            logits, target, fraction, weights, self.label_smoothing, needs_gradient, pixel_loss
-        )
+        loss = _UpsampledCrossEntropy.apply(logits, target, fraction, weights, self.label_smoothing, needs_gradient, pixel_loss)
         return {"cross_entropy": loss}
 
     def _divisor(self, target: Tensor, valid: Tensor, weights: Tensor) -> Tensor | int:

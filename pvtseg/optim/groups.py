@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor, nn, optim
 
@@ -81,7 +81,7 @@ def _decays(rule: str, name: str, parameter: Tensor) -> bool:
     raise UserError(f"optimizer.decay={rule!r} is not known; use no_norm_and_bias, all_but_norms or all.")
 
 
-def _layer_ids(backbone: nn.Module, layer_decay: float) -> Mapping[str, int]:
+def _layer_ids(backbone: Any, layer_decay: float) -> Mapping[str, int]:
     """The layer of each parameter of the backbone; empty where all layers learn alike."""
     if layer_decay == 1:
         return {}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
@@ -20,7 +21,7 @@ class ClassificationPostProcess(nn.Module):
 
     def forward(self, outputs: list[Tensor], sizes: list[Size]) -> list[Tensor]:  # noqa: ARG002 (one class at any size)
         views = [logits.double() if logits.dtype.itemsize > 4 else logits.float() for logits in outputs]
-        return list(sum(logits.softmax(dim=-1) for logits in views) / len(views))
+        return list(torch.stack([logits.softmax(dim=-1) for logits in views]).mean(dim=0))
 
 
 class ClassificationVisualizer:

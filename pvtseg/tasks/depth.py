@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -46,7 +47,8 @@ class DepthPostProcess(nn.Module):
 
     def forward(self, outputs: list[Tensor], sizes: list[Size]) -> list[Tensor]:
         return [
-            sum(self._resized(depth[index, None], size) for depth in outputs) / len(outputs) for index, size in enumerate(sizes)
+            torch.stack([self._resized(depth[index, None], size) for depth in outputs]).mean(dim=0)
+            for index, size in enumerate(sizes)
         ]
 
     def _resized(self, depth: Tensor, size: Size) -> Tensor:
@@ -68,7 +70,10 @@ class DepthVisualizer:
 
     def legend(self, predictions: Sequence[np.ndarray] | None = None) -> list[LegendEntry]:  # noqa: ARG002
         meters = np.linspace(self.min_depth, self.max_depth, 6)
-        scale = [(f"{value:.1f} m", tuple(int(channel) for channel in self._colors(value))) for value in meters]
+        scale: list[LegendEntry] = []
+        for value in meters:
+            red, green, blue = self._colors(value).astype(int).tolist()
+            scale.append((f"{value:.1f} m", (red, green, blue)))
         return [*scale, ("invalid", INVALID_COLOR)]
 
     def _colors(self, meters: np.ndarray) -> np.ndarray:

@@ -230,7 +230,7 @@ def in_transformers_names(state: dict, table: list[tuple[str, str]]) -> dict:
     renamed = {}
     for name, tensor in state.items():
         key, value = name.replace("key_value", "key"), name.replace("key_value", "value")
-        parts = zip((key, value), tensor.chunk(2)) if "key_value" in name else [(name, tensor)]
+        parts = zip((key, value), tensor.chunk(2), strict=True) if "key_value" in name else [(name, tensor)]
         for part, piece in parts:
             for pattern, replacement in table:
                 part = re.sub(pattern, replacement, part)
@@ -394,7 +394,9 @@ def test_layers_are_counted_by_block_in_the_order_of_the_forward_pass():
 def test_every_variant_is_recognized_by_its_sizes(name):
     backbone = on_meta(name)
     depths = [len(stage.blocks) for stage in backbone.stages]
-    ratios = [stage.blocks[0].mlp.expand.out_features // width for stage, width in zip(backbone.stages, backbone.channels)]
+    ratios = [
+        stage.blocks[0].mlp.expand.out_features // width for stage, width in zip(backbone.stages, backbone.channels, strict=True)
+    ]
     assert variant_of(list(backbone.channels), depths, ratios, linear=backbone.linear) == name
 
 

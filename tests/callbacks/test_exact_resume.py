@@ -1,5 +1,7 @@
 """A run that stopped and went on ends where an uninterrupted one ends, to the bit."""
 
+from __future__ import annotations
+
 from functools import partial
 
 import lightning
@@ -7,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from torch import nn
+from torch.nn import functional as F
 
 import pvtseg
 from pvtseg.callbacks.exact_resume import ExactResume
@@ -15,12 +19,12 @@ from pvtseg.data.normalize import Normalize
 from pvtseg.data.transforms.evaluation import Original
 from pvtseg.heads.linear import LinearHead
 from pvtseg.inference.whole import Whole
-from pvtseg.losses.cross_entropy import CrossEntropy
 from pvtseg.metrics.classification import ClassificationMetrics
-from pvtseg.model import ImageModel
+from pvtseg.model import Model
 from pvtseg.optim.groups import adamw
 from pvtseg.optim.schedules import poly
-from pvtseg.tasks import Classification
+from pvtseg.task import Task
+from pvtseg.tasks.classification import ClassificationPostProcess
 
 STEPS = 8  # of an epoch of 4: 8 images in batches of 2
 
@@ -47,11 +51,18 @@ class Flip:
         return {"image": np.ascontiguousarray(image[:, ::-1]) if self.flip else image, "target": target}
 
 
+class CrossEntropyOfImages(nn.Module):
+    def forward(self, logits, target):
+        return {"cross_entropy": F.cross_entropy(logits, target)}
+
+
 def parts(num_workers: int = 0):
     backbone = pvtseg.mit_b0(drop_path_rate=0.5)
-    task = Classification(
-        ImageModel(backbone, LinearHead(backbone.channels, 3)),
-        loss=CrossEntropy(),
+    task = Task(
+        Model(backbone, LinearHead(backbone.channels, 3)),
+        name="classification",
+        loss=CrossEntropyOfImages(),
+        postprocess=ClassificationPostProcess(),
         metrics=ClassificationMetrics(3),
         inference=Whole(),
         optimizer=partial(adamw, lr=1e-3),
@@ -92,7 +103,7 @@ def saving(folder, at: int) -> ModelCheckpoint:
 
 
 class Seen(lightning.Callback):
-    """What each step was taught, and what it lost."""
+    """The images and the loss of each step."""
 
     def __init__(self):
         self.steps = {}

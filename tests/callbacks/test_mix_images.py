@@ -1,4 +1,6 @@
-"""Mixed batches: images and targets by the same share, repeatable."""
+"""Mixed batches: images and targets have the same weights, and are drawn repeatably."""
+
+from __future__ import annotations
 
 from types import SimpleNamespace
 
@@ -12,13 +14,16 @@ from pvtseg.errors import UserError
 def mixed(callback, *, epoch=0, batch_index=0, rank=0):
     """Six images whose pixels are their class."""
     image = torch.arange(6.0)[:, None, None, None].expand(6, 3, 16, 16).clone()
-    batch = {"image": image, "target": torch.arange(6), "size": (16, 16)}
+    sizes, names = [(16, 16)] * 6, [str(index) for index in range(6)]
+    batch = {
+        "image": image, "image_size": sizes, "views": [image], "target": torch.arange(6), "size": sizes, "name": names,
+    }  # fmt: skip
     callback.on_train_batch_start(SimpleNamespace(global_rank=rank, current_epoch=epoch), None, batch, batch_index)
     return batch["image"], batch["target"]
 
 
 @pytest.mark.parametrize("options", [{"cutmix_alpha": 0}, {"mixup_alpha": 0}, {}], ids=["mixup", "cutmix", "both"])
-def test_a_target_says_how_much_of_each_image_there_is(options):
+def test_a_target_holds_the_weight_of_each_image(options):
     for batch_index in range(8):
         image, target = mixed(MixImages(6, **options), batch_index=batch_index)
         torch.testing.assert_close(target.sum(dim=1), torch.ones(6))
@@ -26,7 +31,7 @@ def test_a_target_says_how_much_of_each_image_there_is(options):
         torch.testing.assert_close(image.mean(dim=(1, 2, 3)), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_each_of_the_two_has_its_share_of_the_batches():
+def test_each_of_the_two_has_its_part_of_the_batches():
     pasted = [(mixed(MixImages(6), batch_index=i)[0] % 1 == 0).all().item() for i in range(60)]
     assert 15 < sum(pasted) < 45
 

@@ -1,11 +1,10 @@
-"""ADE20K, NYU depth and ImageNet, in the layouts in which they are handed around."""
+"""ADE20K, NYU depth and ImageNet, in the layouts in which they are distributed."""
 
 import shutil
 
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from made import (
     jpeg,
     make_ade20k,
@@ -18,7 +17,7 @@ from made import (
 )
 from PIL import Image
 
-from pvtseg.build import build_data, resolve
+from pvtseg.build import build_data, complete, compose
 from pvtseg.cli.app import explain
 from pvtseg.cli.evaluate import check_same_classes
 from pvtseg.data.folder.segmentation import LabelValues
@@ -26,17 +25,16 @@ from pvtseg.data.imagenet import imagenet, imagenet_labels
 from pvtseg.data.io import read_mask
 from pvtseg.data.nyu_depth import LabeledNyuDepth
 from pvtseg.data.target_info import ClassInfo, DepthRange
-from pvtseg.data.verify import examine_all
+from pvtseg.data.verify import check_dataset
 from pvtseg.errors import UserError
 from pvtseg.metrics.segmentation import SegmentationMetrics
-from pvtseg.paths import config_dir
+from pvtseg.paths import cache_file
 
 INDOORS = DepthRange(0.001, 10)
 
 
 def composed(*overrides):
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        return compose("train", [*overrides, "paths.run=/nowhere", "data.num_workers=0"])
+    return compose(*overrides, "data.num_workers=0")
 
 
 def data_of(*overrides):
@@ -68,10 +66,11 @@ def test_ade20k_is_shown_at_every_ratio_of_the_inference(tmp_path):
     root = f"data.root={make_ade20k(tmp_path)}"
     data = data_of("experiment=segformer_b2_ade20k", "inference=multi_scale_flip", root, "data.batch_size=1")
     batch = data.on_after_batch_transfer(next(iter(data.val_dataloader())), 0)
-    shorter = [min(image.shape[2:]) for image in batch["image"]]
+    shorter = [min(image.shape[2:]) for image in batch["views"]]
     assert shorter == [256, 384, 512, 640, 768, 896]
-    assert all(image.shape[:2] == (1, 3) and image.is_floating_point() for image in batch["image"])
-    assert batch["size"] == (48, 64)
+    assert all(image.shape[:2] == (1, 3) and image.is_floating_point() for image in batch["views"])
+    assert min(batch["image"].shape[2:]) == 512
+    assert batch["size"] == [(48, 64)]
 
 
 @pytest.mark.needs_shared
@@ -86,7 +85,7 @@ def test_the_names_are_those_of_the_benchmark(shared):
 def test_the_published_predictions_score_what_the_benchmark_publishes(shared):
     data = data_of("data=ade20k", f"data.root={shared}/ADEChallengeData2016", "data.batch_size=1")
     metrics = SegmentationMetrics(150)
-    values = LabelValues(data.labels, {0: "ignore", **{value: value - 1 for value in range(1, 151)}})
+    values = LabelValues(data.labels, reduce_zero_label=True)
     for index in range(len(data.val)):
         sample = data.val[index]
         file = shared / "ade20k_predictions" / f"{sample['name']}.png"
@@ -105,7 +104,7 @@ def test_the_published_predictions_score_what_the_benchmark_publishes(shared):
 @pytest.mark.parametrize(
     ("data", "task", "way_out"), [("ade20k", "depth", "task=segmentation"), ("imagenet", "depth", "task=classif")]
 )
-def test_data_that_does_not_answer_a_task_says_which_it_answers(data, task, way_out):
+def test_data_without_labels_for_a_task_names_the_tasks_it_has_labels_for(data, task, way_out):
     with pytest.raises(Exception, match="Could not") as raised:
         composed(f"task={task}", f"data={data}")
     assert f"data={data} has no labels for task={task}; use {way_out}" in explain(raised.value, "train")
@@ -133,7 +132,7 @@ def test_nyu_depth_sees_rgb_as_glpn_does_and_is_measured_in_its_frame(tmp_path):
     data = build_data(config)
     image = torch.tensor([0, 255]).view(2, 1, 1).expand(2, 3, 1).unsqueeze(-1)
     assert data.normalize(image).unique().tolist() == [0.0, 1.0]
-    metrics = resolve(config)["metrics"]
+    metrics = complete(config, data.labels)["metrics"]
     assert (metrics["crop"], metrics["min_depth"], metrics["max_depth"]) == ("nyu", 0.001, 10.0)
 
 
@@ -154,7 +153,7 @@ def test_glpns_lists_do_as_well(tmp_path):
         ("a.jpg\n", r"the line 'a\.jpg'"),
     ],
 )
-def test_a_list_that_is_none_is_refused(tmp_path, content, message):
+def test_a_list_without_pairs_is_refused(tmp_path, content, message):
     file = make_nyu_depth(tmp_path) / "nyudepthv2_train_files_with_gt.txt"
     file.unlink() if content is None else file.write_text(content)
     with pytest.raises(UserError, match=message):
@@ -177,11 +176,11 @@ def test_the_labeled_frames_are_split_as_the_authors_did_and_edged_as_bts_does(t
 
 
 def test_the_labeled_frames_can_be_read_in_other_processes(tmp_path, monkeypatch):
-    monkeypatch.setattr("pvtseg.data.verify.examination.PER_WORKER", 1)
+    monkeypatch.setattr("pvtseg.data.verify.sample_check.PER_WORKER", 1)
     data = LabeledNyuDepth(make_nyu_depth_labelled(tmp_path), range=INDOORS, split="test")
-    exams = list(examine_all(data, "val", INDOORS, num_workers=1))
-    assert len({exam.digest for exam in exams}) == 3
-    assert not any(exam.findings for exam in exams)
+    checks = list(check_dataset(data, "val", depth=INDOORS, num_workers=1))
+    assert len({check.digest for check in checks}) == 3
+    assert not any(check.findings for check in checks)
 
 
 def test_without_h5py_the_labeled_file_says_what_to_install(tmp_path, monkeypatch):
@@ -206,9 +205,9 @@ def test_class_folders_in_sorted_order_are_the_thousand_classes(tmp_path):
 THREE = ClassInfo(num_classes=3, ignore_index=-1)
 
 
-def test_the_original_archives_are_read_as_they_are(tmp_path):
+def test_the_original_archives_are_read_without_unpacking(tmp_path):
     make_imagenet_archives(tmp_path)
-    train, val = (imagenet(tmp_path, split=part, labels=THREE) for split in ("train", "val"))
+    train, val = (imagenet(tmp_path, split=split, labels=THREE) for split in ("train", "val"))
     assert [train[index]["target"] for index in range(6)] == [0, 0, 1, 1, 2, 2]
     assert [val[index]["target"] for index in range(3)] == [0, 1, 2]
     (tmp_path / "expected.jpg").write_bytes(jpeg(3))
@@ -216,14 +215,15 @@ def test_the_original_archives_are_read_as_they_are(tmp_path):
     assert train[3]["name"] == f"{wnid(1)}/{wnid(1)}_1.JPEG"
 
 
-def test_the_places_in_an_archive_are_looked_up_once(tmp_path):
+def test_the_members_of_an_archive_are_looked_up_once_and_kept_in_the_cache(tmp_path):
     make_imagenet_archives(tmp_path)
     first = imagenet(tmp_path, split="train", labels=THREE)
-    kept = tmp_path / ".pvtseg" / "ILSVRC2012_img_train.index.npy"
+    assert not (tmp_path / ".pvtseg").exists()
+    kept = cache_file("archives", tmp_path / "ILSVRC2012_img_train.tar", ".npy")
     before = kept.stat().st_mtime_ns
     again = imagenet(tmp_path, split="train", labels=THREE)
     assert kept.stat().st_mtime_ns == before
-    np.testing.assert_array_equal(first.places, again.places)
+    np.testing.assert_array_equal(first.members, again.members)
 
 
 def test_unpacked_validation_images_get_their_labels_from_the_kit(tmp_path):
@@ -240,7 +240,7 @@ def test_unpacked_validation_images_get_their_labels_from_the_kit(tmp_path):
 
 
 def test_what_is_missing_of_imagenet_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"neither a folder train .* nor ILSVRC2012_img_train\.tar; pvtseg download"):
+    with pytest.raises(UserError, match=r"neither a folder train .* nor ILSVRC2012_img_train\.tar; run pvtseg download"):
         imagenet(tmp_path, split="train", labels=THREE)
     make_imagenet_archives(tmp_path)
     with pytest.raises(UserError, match=r"holds 3 classes; wanted are 1000"):

@@ -1,5 +1,7 @@
 """GLPN's decoder against its official order of work, and on the sizes that the official one refuses."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -44,7 +46,7 @@ def in_the_official_order(head, features):
     decoded = head.project[3](c4)
     decoded = fuse(head.fuse[2], head.project[2](c3), twice(decoded))
     decoded = fuse(head.fuse[1], head.project[1](c2), twice(decoded))
-    decoded = fuse(head.fuse[0], c1, twice(decoded))  # as it is: the finest map has the decoder's width
+    decoded = fuse(head.fuse[0], c1, twice(decoded))  # unchanged: the finest map has the decoder's width
     decoded = twice(twice(decoded))
     return torch.sigmoid(head.estimate[2](F.relu(head.estimate[0](decoded)))) * head.max_depth
 

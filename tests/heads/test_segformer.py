@@ -1,12 +1,15 @@
 """The all-MLP head against the paper's own order of work."""
 
+from __future__ import annotations
+
 import pytest
 import torch
+from flops import multiply_adds
+from torch import nn
 from torch.nn import functional as F
 
 import pvtseg
 from pvtseg.heads.segformer import SegFormerHead
-from pvtseg.model import DenseModel, count_multiply_adds
 
 NARROW, WIDE = (32, 64, 160, 256), (64, 128, 320, 512)
 
@@ -44,16 +47,16 @@ def in_the_papers_order(head, features):
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 def test_fusing_before_upsampling_is_the_papers_function(training, height, width):
     features = features_of(height, width)
-    answers, gradients, means = [], [], []
+    outputs, gradients, means = [], [], []
     for function in (SegFormerHead.forward, in_the_papers_order):
         head = randomised(SegFormerHead((4, 6, 8, 10), 5, channels=12)).train(training)
         torch.manual_seed(2)  # the same channels are dropped
-        answers.append(function(head, features))
-        answers[-1].square().mean().backward()
+        outputs.append(function(head, features))
+        outputs[-1].square().mean().backward()
         gradients.append({name: parameter.grad for name, parameter in head.named_parameters()})
         means.append(head.norm.running_mean)
-    assert answers[1].std() > 0.1
-    torch.testing.assert_close(*answers, rtol=0, atol=1e-5)
+    assert outputs[1].std() > 0.1
+    torch.testing.assert_close(*outputs, rtol=0, atol=1e-5)
     torch.testing.assert_close(*means, rtol=0, atol=1e-5)
     for name, gradient in gradients[1].items():
         torch.testing.assert_close(gradients[0][name], gradient, rtol=1e-4, atol=1e-5, msg=name)
@@ -76,10 +79,10 @@ def test_as_many_parameters_as_the_official_head_without_its_unused_layer(in_cha
 def test_a_model_does_no_more_work_than_the_folded_head_needs(backbone, channels, gmacs):
     with torch.device("meta"):
         encoder = getattr(pvtseg, backbone)()
-        model = DenseModel(encoder, SegFormerHead(encoder.channels, 150, channels=channels))
+        model = nn.Sequential(encoder, SegFormerHead(encoder.channels, 150, channels=channels))
     # the weights' own products, which do not grow with the image, come on top
     products = channels * channels * sum(encoder.channels)
-    assert (count_multiply_adds(model, 3, (512, 512)) - products) / 1e9 == pytest.approx(gmacs, rel=0.015)
+    assert (multiply_adds(model, (512, 512)) - products) / 1e9 == pytest.approx(gmacs, rel=0.015)
 
 
 def test_logits_are_a_quarter_of_the_image_and_one_map_per_class():
@@ -89,7 +92,7 @@ def test_logits_are_a_quarter_of_the_image_and_one_map_per_class():
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 def test_whole_channels_are_dropped_in_training_only(training):
-    """Each of the 64 channels of an image is one class's score, on its own: a dropped one answers with the bias alone."""
+    """Each of the 64 channels of an image is the logit of one class: a dropped one leaves the bias alone."""
     head = SegFormerHead((4, 6, 8, 10), 64, channels=64, dropout=0.5).train(training)
     with torch.no_grad():
         head.classify.weight.copy_(torch.eye(64)[:, :, None, None])
@@ -100,9 +103,9 @@ def test_whole_channels_are_dropped_in_training_only(training):
 
 
 @pytest.mark.parametrize("rows", [1, 5, 1000])
-def test_an_answer_in_bands_is_the_answer_at_once(monkeypatch, rows):
+def test_logits_in_row_chunks_are_the_logits_at_once(monkeypatch, rows):
     head = randomised(SegFormerHead((4, 6, 8, 10), 5, channels=12)).eval()
     features = features_of(65, 97)
-    monkeypatch.setattr("pvtseg.layers.upsampling.CPU_BAND_BYTES", rows * 25 * 12 * 4)
+    monkeypatch.setattr("pvtseg.layers.row_chunks.CPU_UPSAMPLED_BYTES", rows * 25 * 12 * 4)
     with torch.no_grad():
         torch.testing.assert_close(head(features), in_the_papers_order(head, features), atol=1e-4, rtol=1e-4)

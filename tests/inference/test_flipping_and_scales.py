@@ -81,10 +81,11 @@ def photo(height, width):
 
 
 def published(model, image, base_size, ratios, flip, *, full_size=False):
-    """mmsegmentation's protocol, step by step, with OpenCV and torch alone: mean probabilities (K, H, W) of every pixel.
+    """mmsegmentation's protocol with OpenCV and torch alone: mean probabilities (K, H, W).
 
-    Resize the original so that it fits into base_size * ratio, stretch each side up to a multiple of 32, normalize, run the model,
-    upsample the logits to the original's size (first to that of the resized image, for full_size), softmax, flip back, mean.
+    Resize the original so that it fits into base_size * ratio. Stretch each side up to a
+    multiple of 32. Normalize and run the model. Upsample the logits to the original's size,
+    for full_size by way of the resized image's. Softmax, flip back, mean.
     """
     height, width = image.shape[:2]
     long, short = base_size
@@ -106,7 +107,7 @@ def published(model, image, base_size, ratios, flip, *, full_size=False):
 
 
 def assert_likeliest(labels, probabilities):
-    """The labels are the likeliest classes; where two are as likely but for rounding, either will do."""
+    """The labels are the likeliest classes; of two that rounding alone tells apart, either."""
     found = probabilities.gather(0, labels[None])[0]
     assert (probabilities.max(dim=0).values - found).max() < 1e-5
 

@@ -1,4 +1,4 @@
-"""Windows cover the image, one of them is the whole image, and their mean is that of mmsegmentation's slide mode."""
+"""Windows cover the image, and their mean is that of mmsegmentation's slide mode."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run(inference, model, image):
 
 
 class Quarters:
-    """The mean color of each 4 x 4 pixels, plus the mean of the window, so that the outputs of windows differ."""
+    """The mean color of each 4 x 4 pixels, plus that of the window, so that windows differ."""
 
     def __init__(self):
         self.seen = []
@@ -44,7 +44,7 @@ class Quarters:
 
 
 def windows(height, width, window, stride):
-    """Rows and columns of each window, in mmsegmentation's words (encoder_decoder.py, slide_inference)."""
+    """Rows and columns of each window, as mmsegmentation's slide_inference has them."""
     for i in range(max(height - window + stride - 1, 0) // stride + 1):
         for j in range(max(width - window + stride - 1, 0) // stride + 1):
             bottom, right = min(i * stride + window, height), min(j * stride + window, width)
@@ -54,7 +54,7 @@ def windows(height, width, window, stride):
 
 @torch.no_grad()
 def brute_force(image, window, stride, weigh=lambda rows, columns: np.ones((rows, columns))):
-    """mmsegmentation's slide mode, pixel by pixel, with outputs that are constant within 4 x 4 pixels."""
+    """mmsegmentation's slide mode, with outputs that are constant within 4 x 4 pixels."""
     _, channels, height, width = image.shape
     total, count = np.zeros((channels, height, width)), np.zeros((height, width))
     for rows, columns in windows(height, width, window, stride):
@@ -75,7 +75,7 @@ def test_the_mean_is_that_of_brute_force(height, width, stride):
 
 @torch.no_grad()
 def brute_force_at_every_pixel(model, image, window, stride):
-    """mmsegmentation's slide mode to the letter: each window's outputs are upsampled to the window before the sum."""
+    """mmsegmentation's slide mode: outputs are upsampled to the window before the sum."""
     height, width = image.shape[-2:]
     total, count = 0.0, torch.zeros(height, width, dtype=image.dtype)
     for rows, columns in windows(height, width, window, stride):
@@ -122,7 +122,7 @@ def lies_on_the_grid(length, window, stride):
 
 
 def near_a_border(length, window, stride):
-    """Which pixels along a side lie within 4 pixels of a window border that is inside of the image."""
+    """The pixels along a side within 4 pixels of a window border inside of the image."""
     pixels = torch.arange(length) + 0.5
     ends = {end for places, _ in windows(length, 1, window, stride) for end in (places.start, places.stop)} - {0, length}
     return torch.stack([torch.zeros(length, dtype=torch.bool), *((pixels - end).abs() < 4 for end in ends)]).any(dim=0)
@@ -145,7 +145,7 @@ def near_a_border(length, window, stride):
     ],
 )
 def test_on_the_default_grid_labels_are_those_of_mmsegmentations_slide_mode(segmenter, window, stride, height, width):
-    """Everywhere, but within 4 pixels of a window border where all windows lie on the grid."""
+    """Where all windows lie on the grid, 4 pixels around their borders may differ."""
     image = torch.randn(1, 3, height, width, dtype=torch.float64)
     outputs = run(SlidingWindow(window, stride=stride), segmenter, image)
     on_grid = lies_on_the_grid(height, window, stride) and lies_on_the_grid(width, window, stride)
@@ -170,7 +170,7 @@ def test_with_a_window_of_128_and_a_stride_of_85_all_labels_are_those_of_mmsegme
 @pytest.mark.parametrize("grid", [1, 4])
 @pytest.mark.parametrize(("height", "width"), [(83, 118), (50, 90), (116, 84)])
 def test_outputs_at_every_pixel_are_averaged_there_whatever_the_window(grid, height, width):
-    """The head rounds a side of 50 pixels up to 52, which no other window's pixels would meet."""
+    """The head rounds a side of 50 pixels up to 52, so that windows do not line up."""
     model = tiny(lambda channels: GLPNHead(channels, max_depth=10.0, channels=8))
     image = torch.randn(1, 3, height, width, dtype=torch.float64)
     with torch.no_grad():

@@ -18,7 +18,7 @@ NAMES = ("segmentation", "depth", "classification")
 
 
 def metrics_of(images: slice) -> dict[str, float]:
-    """All metrics of some of six images with random predictions, the fifth of them without valid depth."""
+    """All metrics of some of six random images. The fifth has no valid depth."""
     generator = torch.Generator().manual_seed(0)
     maps, target_maps = (torch.randint(5, (6, 9, 12), generator=generator) for _ in range(2))
     depth = 9 * torch.rand(6, 9, 12, generator=generator)

@@ -1,4 +1,4 @@
-"""Depth metrics agree with brute force, image by image, on random numbers and on real depth."""
+"""Depth metrics agree with brute force, on random numbers and on real depth."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def brute_force(predictions, targets, low=1e-3, high=10.0):
 
 
 def depths(batch=3, height=40, width=50):
-    """Targets from 0 (invalid) to 14 m, the last without any valid pixel, and predictions that err by a factor."""
+    """Targets from 0 (invalid) to 14 m, the last all invalid, and predictions that err."""
     target = 14 * torch.rand(batch, height, width)
     target[torch.rand_like(target) < 0.2] = 0
     target[-1] = 0

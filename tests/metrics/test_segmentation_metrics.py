@@ -1,4 +1,4 @@
-"""Segmentation metrics agree with mmsegmentation's rule by brute force, with torchmetrics, and with ADE20K's own numbers."""
+"""Segmentation metrics agree with brute force, torchmetrics and ADE20K's numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pvtseg.metrics.segmentation import SegmentationMetrics
 
 
 def brute_force(batches, num_classes):
-    """mmseg's rule, image by image and class by class: areas of intersection, prediction and target, summed up."""
+    """mmseg's rule: for each class the areas of intersection, prediction and target."""
     both, predicted, wanted = np.zeros((3, num_classes), dtype=np.int64)
     for prediction, target in ((p, t) for batch in batches for p, t in zip(*batch, strict=True)):
         p, t = prediction.numpy()[target != 255], target.numpy()[target != 255]
@@ -99,7 +99,10 @@ def test_a_class_that_is_nowhere_is_nan_and_one_that_is_only_predicted_is_zero()
 
 @pytest.mark.needs_shared
 def test_ade20ks_own_predictions_have_ade20ks_own_metrics(shared):
-    """Pixel accuracy 100.00% and mean IoU 0.1000 where an absent class counts as 0, says the benchmark's README."""
+    """The benchmark's README: pixel accuracy 100.00%, mean IoU 0.1000.
+
+    An absent class counts as 0 there.
+    """
     metrics = SegmentationMetrics(150)
     for path in sorted((shared / "ADEChallengeData2016/annotations/validation").glob("*.png")):
         prediction, target = (

@@ -128,13 +128,13 @@ def test_it_is_adamw_with_the_betas_of_the_options():
 
 
 def by_substrings(name, rules):
-    """mmcv's custom_keys: of the keys that a name contains the longest counts, of equally long ones the first by the alphabet."""
+    """mmcv's custom_keys: the longest key that a name contains, of equal ones the first."""
     keys = sorted(sorted(rules), key=len, reverse=True)
     return next((rules[key] for key in keys if key in name), {})
 
 
 def test_segformers_rules_for_parts_of_names():
-    """norm: no decay, head: ten times the rate. mmcv looks for the head first; the backbone's biases decay."""
+    """norm: no decay, head: ten times the rate. mmcv looks for the head first."""
     rules = {"pos_block": {"decay": 0.0}, "norm": {"decay": 0.0}, "head": {"lr": 10.0}}
     groups = settings(model_of(), lr=6e-5, weight_decay=0.01, decay="all_but_norms", head_lr_factor=10)
     assert groups.keys() == dict(model_of().named_parameters()).keys()

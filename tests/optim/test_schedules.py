@@ -18,7 +18,7 @@ def curve(make, total_steps, steps, **options):
 
 
 def test_poly_is_mmcvs_curve_at_the_steps_of_segformer():
-    """mmcv 0.x: base * (1 - t / T), in the warm-up times 1 - (1 - t / W) * (1 - ratio); the clock starts at 0."""
+    """mmcv 0.x: base * (1 - t / T), in the warm-up times 1 - (1 - t / W) * (1 - ratio)."""
     steps = [0, 1, 750, 1499, 1500, 80_000, 160_000]
     expected = [
         6e-5 * 1e-6,
@@ -72,7 +72,7 @@ def test_a_scheduler_moves_every_group_by_the_same_factor():
 
 
 def test_poly_after_warmup_is_mmengines_pair_of_schedulers():
-    """LinearLR(1e-6, end=1500), PolyLR(begin=1500, end=160000): each multiplies the last rate, as mmengine writes it."""
+    """LinearLR(1e-6, end=1500), PolyLR(begin=1500, end=160000), as mmengine multiplies."""
     rate, expected = BASE * 1e-6, [BASE * 1e-6]
     for step in range(1, 160_000):
         if step < 1500:

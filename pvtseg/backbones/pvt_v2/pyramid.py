@@ -124,17 +124,13 @@ class PyramidVisionTransformer(nn.Module):
             width = channels[stage]
             attention = ReducedAttention(width, num_heads[stage], reduction(stage), qkv_bias=qkv_bias)
             after_expand = nn.ReLU() if linear else nn.Identity()
-            mlp = ConvFeedForward(
-                width, mlp_ratios[stage], after_expand=after_expand, activation=activation_of(activation)
-            )
+            mlp = ConvFeedForward(width, mlp_ratios[stage], after_expand=after_expand, activation=activation_of(activation))
             return Block(width, attention, mlp, drop_path_rate=drop_path_rate, eps=norm_eps)
 
         def embedding(stage: int) -> PatchEmbedding:
             widths, strides = (in_channels, *channels), (1, *STRIDES)
             stride = strides[stage + 1] // strides[stage]
-            return PatchEmbedding(
-                widths[stage], widths[stage + 1], patch_size=PATCH_SIZES[stage], stride=stride, eps=embed_eps
-            )
+            return PatchEmbedding(widths[stage], widths[stage + 1], patch_size=PATCH_SIZES[stage], stride=stride, eps=embed_eps)
 
         rates = iter(torch.linspace(0, drop_path_rate, sum(depths), device="cpu").tolist())
         self.stages = nn.ModuleList(

@@ -49,23 +49,6 @@ def variant_of(
     return None
 
 
-def variant_of(
-    channels: Sequence[int], depths: Sequence[int], mlp_ratios: Sequence[int], linear: bool = False
-) -> str | None:
-    """The function of this file that builds an encoder of these sizes: "pvt_v2_b0", "mit_b3"; None for other sizes.
-
-    B5 is both PVT v2's and MiT's; its name is "pvt_v2_b5".
-    """
-    size = next((size for size, known in SIZES.items() if known == (tuple(channels), tuple(depths))), None)
-    if size is None or (linear and size != "b2"):
-        return None
-    if tuple(mlp_ratios) == PVT_V2_RATIOS and size != "b5":
-        return f"pvt_v2_{size}" + ("_linear" if linear else "")
-    if tuple(mlp_ratios) == MIT_RATIOS and not linear:
-        return "pvt_v2_b5" if size == "b5" else f"mit_{size}"
-    return None
-
-
 def pvt_v2_b0(**options: Any) -> PyramidVisionTransformer:
     """PVTv2-B0, 3.4 M."""
     return PyramidVisionTransformer(*SIZES["b0"], PVT_V2_RATIOS, **options)

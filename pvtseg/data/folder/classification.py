@@ -46,9 +46,7 @@ class ClassFolder(Dataset):
         pairs = [
             Pair(f"{name}/{item}", image, index)
             for index, name in enumerate(self.labels.names)
-            for item, image in find_files(
-                folder / name, image_suffixes, key="data.train.image_suffixes", needed=strict
-            ).items()
+            for item, image in find_files(folder / name, image_suffixes, key="data.train.image_suffixes", needed=strict).items()
         ]
         self.pairs = take_split(pairs, split, val_fraction, config_key)
 

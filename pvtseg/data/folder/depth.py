@@ -116,6 +116,4 @@ class DepthFolder(DepthPairs):
             strict=strict,
             config_key=config_key,
         )
-        super().__init__(
-            found.pairs, range=range, scale=scale, invalid=invalid, strict=strict, unpaired=found.unpaired
-        )
+        super().__init__(found.pairs, range=range, scale=scale, invalid=invalid, strict=strict, unpaired=found.unpaired)

@@ -70,6 +70,8 @@ class PairedFolder:
                 f"{targets_key}, {suffix_key} or data.train.image_suffixes."
             )
         self.unpaired = [image_files.pop(name) for name in alone]
+        if alone:
+            log.warning("%d images in %s have none of the %s and are left out", len(alone), image_folder, what)
         spare = [name for name in target_files if name not in image_files]
         if spare:
             log.warning("%d of the %s in %s have no image, such as %s", len(spare), what, target_folder, _some(spare))

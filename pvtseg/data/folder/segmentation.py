@@ -143,9 +143,7 @@ class LabelValues:
         return f"ignore it with '{'++' * self._extends}data.train.label_map={{{text}}}'"
 
 
-def _meaning(
-    labels: ClassInfo, label_map: Mapping[int | str, int | str] | None, *, reduce_zero_label: bool
-) -> dict[int, int]:
+def _meaning(labels: ClassInfo, label_map: Mapping[int | str, int | str] | None, *, reduce_zero_label: bool) -> dict[int, int]:
     if label_map is not None and reduce_zero_label:
         raise UserError("data.train.label_map and data.train.reduce_zero_label both say what masks mean; keep one.")
     if label_map is not None:

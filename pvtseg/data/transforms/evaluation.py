@@ -38,7 +38,8 @@ class MultiScale:
             )
         if not ratios or min(ratios) <= 0:
             raise UserError(
-                f"inference.ratios is {list(ratios)}; use one or more positive numbers, such as 'inference.ratios=[0.5, 1.0, 1.5]'."
+                f"inference.ratios is {list(ratios)}; use one or more positive numbers, such as "
+                "'inference.ratios=[0.5, 1.0, 1.5]'."
             )
         self.transform = transform
         self.transforms = [transform.at(ratio) for ratio in ratios]

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from pvtseg.data.target_info import ClassInfo, DepthRange
 from pvtseg.data.verify.checked_dataset import CheckedDataset, CheckedDepth, as_checked
 from pvtseg.data.verify.findings import Finding, kind_of
+from pvtseg.data.verify.targets import is_depth, is_labels, single_targets
 from pvtseg.errors import UserError
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ class DepthStatistics:
 
 @dataclass
 class SampleCheck:
-    """The findings and numbers of one item. All but `name` and `findings` is None where it could not be read.
+    """The findings and numbers of one item. All but its name, index and findings is None where it could not be read.
 
     size: (height, width). levels (3, 256): how often each brightness occurs in each
     channel. digest: of the image's pixels. classes (num_classes,): pixels of each
@@ -43,6 +44,7 @@ class SampleCheck:
     """
 
     name: str
+    index: int
     findings: list[Finding] = field(default_factory=list)
     size: tuple[int, int] | None = None
     levels: np.ndarray | None = None
@@ -57,19 +59,22 @@ class SampleCheck:
 def check_dataset(
     samples: Dataset,
     split: str,
-    target_info: ClassInfo | DepthRange | None,
     *,
+    labels: ClassInfo | None = None,
+    depth: DepthRange | None = None,
     limit: int | None = None,
     num_workers: int | None = None,
 ) -> Iterator[SampleCheck]:
     """The check of every item in order, or of `limit` random ones, always the same.
+
+    labels, depth: the values that targets may have.
 
     num_workers: processes; None for one per core.
     """
     indices = np.arange(len(samples))
     if limit is not None and limit < len(samples):
         indices = np.sort(np.random.default_rng(0).permutation(indices)[:limit])
-    checks = Subset(_Checks(as_checked(samples, split), split, target_info), indices.tolist())
+    checks = Subset(_Checks(as_checked(samples, split), split, labels, depth), indices.tolist())
     cores = (os.cpu_count() or 1) if num_workers is None else num_workers
     workers = min(cores, len(indices) // PER_WORKER)
     yield from DataLoader(checks, batch_size=None, collate_fn=_unchanged, num_workers=workers)
@@ -78,28 +83,31 @@ def check_dataset(
 class _Checks(Dataset):
     """The checks of a data set's items, for a data loader."""
 
-    def __init__(self, samples: CheckedDataset, split: str, target_info: ClassInfo | DepthRange | None) -> None:
-        self.arguments = samples, split, target_info
+    def __init__(self, samples: CheckedDataset, split: str, labels: ClassInfo | None, depth: DepthRange | None) -> None:
+        self.arguments = samples, split, labels, depth
 
     def __getitem__(self, index: int) -> SampleCheck:
-        samples, split, target_info = self.arguments
-        return check_sample(samples, index, split, target_info)
+        samples, split, labels, depth = self.arguments
+        return check_sample(samples, index, split, labels=labels, depth=depth)
 
 
 def check_sample(
-    samples: CheckedDataset, index: int, split: str, target_info: ClassInfo | DepthRange | None
+    samples: CheckedDataset, index: int, split: str, *, labels: ClassInfo | None, depth: DepthRange | None
 ) -> SampleCheck:
-    """Loads one item and checks its image and target. target_info: the values that a target may have."""
+    """Loads one item and checks its image and its targets: integers against `labels`, floating-point maps against `depth`."""
     files = samples.files(index)
-    check = SampleCheck(str(files["image"]))
+    check = SampleCheck(str(files["image"]), index)
     check.target = str(files.get("target", check.name))
     try:
         sample = samples[index]
         _check_image(check, split, sample["image"])
-        if isinstance(target_info, DepthRange):
-            _check_depth(check, split, sample["target"], samples, index, target_info)
-        elif isinstance(target_info, ClassInfo):
-            _check_classes(check, split, sample["target"], target_info)
+        for target in single_targets(sample["target"]):
+            if labels is not None and is_labels(target):
+                _check_classes(check, split, target, labels)
+            elif depth is not None and is_depth(target):
+                _check_depth(check, split, target, samples, depth)
+            elif isinstance(target, np.ndarray):
+                raise UserError(_unfit_target(check.target, target))
     except UserError as error:
         check.findings.append(Finding(kind_of(error), split, str(error)))
     except Exception as error:  # a data set from outside may raise anything, and the other items are still to be checked
@@ -139,9 +147,7 @@ def _check_classes(check: SampleCheck, split: str, target: np.ndarray | int, lab
         check.palette = _palette_of(check.target)
 
 
-def _check_depth(
-    check: SampleCheck, split: str, depth: np.ndarray, samples: CheckedDataset, index: int, depth_range: DepthRange
-) -> None:
+def _check_depth(check: SampleCheck, split: str, depth: np.ndarray, samples: CheckedDataset, depth_range: DepthRange) -> None:
     valid = depth[depth > 0]
     check.depth = DepthStatistics(
         nearest=float(valid.min(initial=np.inf)),
@@ -150,7 +156,7 @@ def _check_depth(
         valid=valid.size,
         pixels=depth.size,
     )
-    wrong = wrong_unit(samples, index, depth_range) if isinstance(samples, CheckedDepth) else None
+    wrong = _wrong_unit(samples, check.index, depth_range) if isinstance(samples, CheckedDepth) else None
     if wrong is not None:
         check.findings.append(Finding("depth", split, f"{wrong}; write it again in the unit of the others."))
     elif not valid.size:
@@ -158,7 +164,7 @@ def _check_depth(
         check.findings.append(Finding("blank", split, text, "warning"))
 
 
-def wrong_unit(samples: CheckedDepth, index: int, depth_range: DepthRange) -> str | None:
+def _wrong_unit(samples: CheckedDepth, index: int, depth_range: DepthRange) -> str | None:
     """Why a depth map cannot be in the unit that data.train.scale says; None if it can."""
     meters = samples.valid_depth(index)
     meters = meters[meters > 0]
@@ -172,6 +178,13 @@ def wrong_unit(samples: CheckedDepth, index: int, depth_range: DepthRange) -> st
     if not depth_range.keep(meters).any():
         return f"{seen}, all of it outside {depth_range.min}..{depth_range.max} m"
     return None
+
+
+def _unfit_target(file: str, target: np.ndarray) -> str:
+    return (
+        f"{file} gives {target.dtype} {target.shape}; wanted is an integer map (height, width) or a class index for data.labels, "
+        "a floating-point map (height, width) for data.depth."
+    )
 
 
 def _palette_of(file: str) -> bytes | None:

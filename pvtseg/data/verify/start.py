@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from numbers import Integral
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch.utils.data import Dataset
 from pvtseg.data.target_info import ClassInfo, DepthRange
 from pvtseg.data.verify.checked_dataset import CheckedDepth, CheckedMasks
 from pvtseg.data.verify.hidden_class import hidden_class
+from pvtseg.data.verify.targets import is_depth, is_labels, single_targets
 from pvtseg.errors import UserError
 
 COUNT = 16  # images that are always looked at
@@ -33,7 +33,7 @@ def check_start(samples: Dataset, *, labels: ClassInfo | None, depth: DepthRange
         if number >= COUNT and not any(check.doubtful() for check in checks):
             return
         sample = samples[index]
-        for target in _single_targets(sample["target"]):
+        for target in single_targets(sample["target"]):
             for check in checks:
                 check.add(target, sample["name"], index)
     for check in checks:
@@ -51,7 +51,7 @@ class _Labels:
         self.may_hide = isinstance(samples, CheckedMasks) and not samples.has_label_map
 
     def add(self, target: Any, name: str, index: int) -> None:  # noqa: ARG002
-        if not _is_integer(target):
+        if not is_labels(target):
             return
         values = np.unique(target)
         ignored = values == self.labels.ignore_index
@@ -86,7 +86,7 @@ class _Depth:
         self.first: tuple[int, str] | None = None
 
     def add(self, target: Any, name: str, index: int) -> None:
-        if not (isinstance(target, np.ndarray) and target.ndim == 2 and target.dtype.kind == "f"):
+        if not is_depth(target):
             return
         self.valid += int((target > 0).sum())
         self.maps += 1
@@ -113,13 +113,5 @@ class _Depth:
 def _spread(count: int) -> Iterator[int]:
     """Up to MOST different indices below `count`: first COUNT evenly spread ones, then others at random."""
     even = np.linspace(0, count - 1, min(count, COUNT)).round().astype(int).tolist()
-    others = np.random.default_rng(0).permutation(count)[:MOST].tolist()
-    yield from dict.fromkeys([*even, *others][:MOST])
-
-
-def _single_targets(target: Any) -> Sequence[Any]:
-    return list(target.values()) if isinstance(target, Mapping) else [target]
-
-
-def _is_integer(target: Any) -> bool:
-    return isinstance(target, Integral) or (isinstance(target, np.ndarray) and target.dtype.kind in "ui")
+    others = np.random.default_rng(0).permutation(count)[: MOST + COUNT].tolist()
+    yield from list(dict.fromkeys([*even, *others]))[:MOST]

@@ -17,15 +17,17 @@ from pvtseg.data.verify.sample_check import SampleCheck
 class SplitStatistics:
     """Sums over the checks of a split.
 
-    count: the images of the data set, which may be more than were checked.
-    class_pixels: per class. class_images: how many images show the class. class_reach:
-    all labeled pixels of those images. names: digest of an image -> its name.
+    count: the images of the data set, which may be more than were checked. sound: the
+    indices of checked items without errors. class_pixels: per class. class_images: how
+    many images show the class. class_reach: all labeled pixels of those images.
+    names: digest of an image -> its name.
     palettes: palette, or None for plain numbers -> one of the masks, and how many.
     """
 
     name: str
     count: int = 0
     checked: int = 0
+    sound: list[int] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     levels: np.ndarray = field(default_factory=lambda: np.zeros((3, 256), np.int64))
@@ -45,6 +47,8 @@ class SplitStatistics:
         """Adds one check."""
         self.checked += 1
         self.findings += check.findings
+        if all(finding.severity != "error" for finding in check.findings):
+            self.sound.append(check.index)
         if check.size is not None:
             self.sizes[check.size] += 1
             self.levels = self.levels + check.levels
