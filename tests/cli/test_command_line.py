@@ -35,7 +35,7 @@ def test_the_help_of_training_shows_the_choices_of_each_group(command):
 
 
 def test_help_does_not_wait_for_hydra_jobs_or_torch():
-    code = "import sys; sys.argv = ['pvtseg', 'eval', '--help']; from pvtseg.cli.verbs import main; main(); print('torch' in sys.modules)"
+    code = "import sys; from pvtseg.cli.verbs import start; start('eval', ['--help']); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"
 
