@@ -1,4 +1,6 @@
-"""Class weights that `pvtseg verify` measured on the training data and stored in its folder."""
+"""Class weights that `pvtseg verify` measured on the training data and stored in its
+folder.
+"""
 
 from __future__ import annotations
 
