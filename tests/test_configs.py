@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 import pvtseg
 from pvtseg.backbones.pvt_v2 import PyramidVisionTransformer
 from pvtseg.build import build_model, build_task, complete, compose
+from pvtseg.data.scenes.labels import scene_labels
 from pvtseg.instantiate import instantiate_node
 from pvtseg.paths import config_dir
 
@@ -250,7 +251,7 @@ def test_the_command_line_wins_over_all(own_configs):
 
 
 def test_the_facts_of_the_labels_are_stated_once():
-    config = plain("task=segmentation")
+    config = complete(compose("task=segmentation"), scene_labels("segmentation"))
     names = config["data"]["labels"]["names"]
     assert config["head"]["num_classes"] == config["metrics"]["num_classes"] == len(names)
     assert config["visualizer"]["names"] == config["metrics"]["names"] == names

@@ -32,13 +32,19 @@ from pvtseg.tasks.segmentation import SegmentationPostProcess
 
 PARTS = {
     "segmentation": (
-        partial(SegFormerHead, num_classes=13, channels=32), CrossEntropy, SegmentationPostProcess, partial(SegmentationMetrics, 13),
+        partial(SegFormerHead, num_classes=13, channels=32),
+        CrossEntropy,
+        SegmentationPostProcess,
+        partial(SegmentationMetrics, 13),
     ),
     "depth": (partial(GLPNHead, max_depth=10.0, channels=16), SiLogLoss, DepthPostProcess, DepthMetrics),
     "classification": (
-        partial(LinearHead, num_classes=6), ClassificationCrossEntropy, ClassificationPostProcess, partial(ClassificationMetrics, 6),
+        partial(LinearHead, num_classes=6),
+        ClassificationCrossEntropy,
+        ClassificationPostProcess,
+        partial(ClassificationMetrics, 6),
     ),
-}  # fmt: skip
+}
 
 
 class NoTransform:

@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from pvtseg.data.folder import ClassFolder, DepthFolder, SegmentationFolder
+from pvtseg.data.folder.classification import discover_classes
 from pvtseg.data.folder.segmentation import LabelValues
 from pvtseg.data.target_info import ClassInfo, DepthRange
 from pvtseg.errors import UserError
@@ -331,7 +332,7 @@ def test_a_class_without_images_is_named(tmp_path):
 def test_images_without_class_folders_are_refused(tmp_path):
     write(tmp_path / "train/0.jpg", NOISE)
     with pytest.raises(UserError, match=r"train has no folders; sort the images into one folder per class"):
-        ClassFolder.discover(tmp_path)
+        discover_classes(tmp_path)
 
 
 @pytest.mark.needs_shared

@@ -41,7 +41,7 @@ class ClassFolder(Dataset):
         config_key: str = "data.train",
     ) -> None:
         folder = folder_in(root, images, key=f"{config_key}.images")
-        found = self.discover(root, images=images, config_key=config_key)
+        found = discover_classes(root, images=images, config_key=config_key)
         self.labels = found if labels is None else _agreed(labels, found, str(folder))
         pairs = [
             LabeledImage(f"{name}/{item}", image, index)
@@ -49,23 +49,6 @@ class ClassFolder(Dataset):
             for item, image in find_files(folder / name, image_suffixes, key="data.train.image_suffixes", needed=strict).items()
         ]
         self.pairs = take_split(pairs, split, val_fraction, config_key)
-
-    @staticmethod
-    def discover(
-        root: str | os.PathLike[str],
-        *,
-        images: str = "train",
-        names: Sequence[str] | None = None,
-        ignore_index: int = -1,
-        palette: Sequence[Sequence[int]] | None = None,
-        config_key: str = "data.train",
-    ) -> ClassInfo:
-        """The classes: the folders of root/images in sorted order, or in the order of `names`."""
-        folder = folder_in(root, images, key=f"{config_key}.images")
-        found = subfolders(folder)
-        if not found:
-            raise UserError(f"{folder} has no folders; sort the images into one folder per class, or set {config_key}.images.")
-        return ClassInfo(names or found, ignore_index=ignore_index, palette=palette)
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -77,6 +60,23 @@ class ClassFolder(Dataset):
     def files(self, index: int) -> dict[str, Path | str]:
         """The file of one image."""
         return {"image": self.pairs[index].image}
+
+
+def discover_classes(
+    root: str | os.PathLike[str],
+    *,
+    images: str = "train",
+    names: Sequence[str] | None = None,
+    ignore_index: int = -1,
+    palette: Sequence[Sequence[int]] | None = None,
+    config_key: str = "data.train",
+) -> ClassInfo:
+    """The classes: the folders of root/images in sorted order, or in the order of `names`."""
+    folder = folder_in(root, images, key=f"{config_key}.images")
+    found = subfolders(folder)
+    if not found:
+        raise UserError(f"{folder} has no folders; sort the images into one folder per class, or set {config_key}.images.")
+    return ClassInfo(names or found, ignore_index=ignore_index, palette=palette)
 
 
 def _agreed(labels: ClassInfo, found: ClassInfo, where: str) -> ClassInfo:
