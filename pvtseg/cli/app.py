@@ -52,21 +52,25 @@ def run(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait starve the data workers
     command_line = sys.argv
     given = list(sys.argv[1:] if arguments is None else arguments)
+    mistakes: list[Exception] = []
     failures: list[Failure] = []
 
     def start(config: DictConfig) -> Any:
         sys.argv = command_line  # Lightning starts its other processes by it
-        function = _resolved(job)
-        if HydraConfig.get().mode is not RunMode.MULTIRUN:
-            return function(config)
-        result = _guarded(function, config, config_name, given)
-        if isinstance(result, Failure):
-            failures.append(result)
-        return result
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            result = _guarded(job, config, config_name, given)
+            failures.extend([result] if isinstance(result, Failure) else [])
+            return result
+        try:
+            return _resolved(job)(config)
+        except MISTAKES as error:  # not through Hydra, which would print the overrides above the message
+            mistakes.append(error)
 
     try:
         sys.argv = [sys.argv[0], *complete(given)]
         hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=config_name)(start)()
+        if mistakes:
+            raise mistakes[0]
     except MISTAKES as error:
         if wants_traceback:
             raise
@@ -90,10 +94,10 @@ def _resolved(job: Job | str) -> Job:
     return getattr(import_module(module), name)
 
 
-def _guarded(job: Job, config: DictConfig, config_name: str, given: Sequence[str]) -> Any:
+def _guarded(job: Job | str, config: DictConfig, config_name: str, given: Sequence[str]) -> Any:
     """What the job returns, or why it failed, so that the jobs after it run all the same."""
     try:
-        return job(config)
+        return _resolved(job)(config)
     except MISTAKES as error:
         reason = explain(error, config_name, given)
     except Exception as error:

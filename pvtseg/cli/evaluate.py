@@ -37,6 +37,7 @@ def measure(config: DictConfig, arguments: Sequence[str]) -> dict[str, Any]:
     config = overridden(stored, config, arguments)
     if "val" not in config.data:
         raise UserError("the checkpoint does not say what to evaluate it on; add data=, such as data=folder data.root=FOLDER.")
+    config.data = _validation_alone(config.data)
     folder = RunFolder(Path(config.paths.run))
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = build_data(config)
@@ -57,6 +58,12 @@ def measure(config: DictConfig, arguments: Sequence[str]) -> dict[str, Any]:
         report.results(content, task.metrics.per_class, config["monitor"]["metric"])
         report.written([folder.metrics, folder.predictions])
     return content
+
+
+def _validation_alone(data: DictConfig) -> dict[str, Any]:
+    """The data without its training images, because an evaluation must not need them."""
+    plain = OmegaConf.to_container(data, resolve=True, throw_on_missing=True)
+    return {**plain, "train": plain["val"], "batch_size": 1}
 
 
 def trusting(config: DictConfig) -> dict[str, Any]:

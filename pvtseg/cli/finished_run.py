@@ -22,5 +22,5 @@ class Run:
     metrics: dict[str, float] = field(default_factory=dict)
 
     def predictor(self, *, device: str = "cpu") -> Predictor:
-        """The predictor of the best weights: predictor(image) -> the prediction in the image's own size."""
+        """The predictor of the best weights, from an image to a prediction in its own size."""
         return load_predictor(self.checkpoint, device=device)

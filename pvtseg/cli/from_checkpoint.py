@@ -82,7 +82,7 @@ def overridden(stored: Mapping[str, Any], composed: DictConfig, arguments: Seque
         config["task"] = stored["task"]
     values = [override for override in overrides if not _is_choice(override)]
     if "data" in chosen:
-        config["data"] = {**config["data"], **_preparation(stored["data"], values)}
+        config["data"] = {**config["data"], **_preparation(stored["data"], values), **_classes(config["data"], stored["data"])}
     if any(_top(override) == "data" for override in overrides):
         for part in READ_FROM_DATA:
             config[part] = _linked_to_data(config.get(part), plain.get(part))
@@ -120,6 +120,16 @@ def _preparation(stored: Mapping[str, Any], values: Sequence[Override]) -> dict[
     replaced = named & {"data.eval_transform", "data.eval_transform._target_"}
     kept = ("normalize",) if replaced else ("normalize", "eval_transform")
     return {key: stored[key] for key in kept if key in stored}
+
+
+def _classes(data: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The labels of other data; with the checkpoint's classes where neither names nor their number are given."""
+    labels, known = data.get("labels"), stored.get("labels")
+    if not labels or not known or labels["_target_"] != known["_target_"]:
+        return {}
+    if labels.get("names") is not None or labels.get("num_classes") is not None:
+        return {}
+    return {"labels": {**labels, **{key: known.get(key) for key in ("names", "num_classes", "palette")}}}
 
 
 def _linked_to_data(stored: Any, composed: Any) -> Any:

@@ -57,6 +57,7 @@ def fit(config: DictConfig) -> Run:
     trainer.fit(task, data, ckpt_path=folder.resume)
     trainer.save_checkpoint(folder.last)
     best = folder.best if trainer.checkpoint_callback.best_model_path else folder.last
+    trainer.loggers = []  # the curves end with the training
     trainer.validate(task, data, ckpt_path=best, verbose=False)
     if trainer.is_global_zero:
         write_model(folder.model, model.state_dict(), model.config)

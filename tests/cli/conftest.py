@@ -71,11 +71,9 @@ def trained(tmp_path_factory):
     return train
 
 
-@pytest.fixture
-def photos(tmp_path) -> Path:
+def make_photos(root: Path) -> Path:
     """Images and masks in folders, two classes, as data=folder takes them."""
     random = np.random.default_rng(0)
-    root = tmp_path / "photos"
     for split in ("train", "val"):
         for kind in ("images", "masks"):
             (root / kind / split).mkdir(parents=True)
@@ -84,3 +82,15 @@ def photos(tmp_path) -> Path:
             Image.fromarray(image).save(root / "images" / split / f"{index}.jpg")
             Image.fromarray(image[..., 0] // 128).save(root / "masks" / split / f"{index}.png")
     return root
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    """A folder that a test may change."""
+    return make_photos(tmp_path / "photos")
+
+
+@pytest.fixture(scope="session")
+def photos_for_all(tmp_path_factory) -> Path:
+    """A folder that stays as it is."""
+    return make_photos(tmp_path_factory.mktemp("photos_for_all") / "photos")

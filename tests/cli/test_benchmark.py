@@ -7,7 +7,7 @@ import pytest
 from pvtseg.backbones.pvt_v2 import mit_b0
 from pvtseg.heads.glpn import GLPNHead
 from pvtseg.load import save_model
-from pvtseg.model import DenseModel
+from pvtseg.model import Model
 
 QUICK = ["device=cpu", "seconds=0"]
 
@@ -43,7 +43,7 @@ def test_the_other_tasks_are_measured_too(command, tmp_path, task):
 
 def test_a_published_checkpoint_is_measured_as_the_command_line_asks(command, tmp_path):
     backbone = mit_b0()
-    model = DenseModel(backbone, GLPNHead(backbone.channels, max_depth=10))
+    model = Model(backbone, GLPNHead(backbone.channels, max_depth=10))
     source = save_model(model, tmp_path / "glpn", layout="huggingface")
     plain, flipped = tmp_path / "plain", tmp_path / "flipped"
     arguments = [f"checkpoint={source}", "size=64", *QUICK]
@@ -75,7 +75,7 @@ def test_a_mistake_is_named(command, tmp_path, arguments, text):
 
 def test_a_checkpoint_keeps_its_backbone(command, tmp_path):
     backbone = mit_b0()
-    source = save_model(DenseModel(backbone, GLPNHead(backbone.channels, max_depth=10)), tmp_path / "glpn")
+    source = save_model(Model(backbone, GLPNHead(backbone.channels, max_depth=10)), tmp_path / "glpn")
     outcome = command("benchmark", f"checkpoint={source}", "backbone=b2", *QUICK, f"hydra.run.dir={tmp_path}")
     assert outcome.status == 1
     assert "backbone belongs to the checkpoint" in outcome.last_line

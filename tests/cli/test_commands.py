@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -62,7 +63,7 @@ def test_a_run_says_what_it_does_and_how_to_go_on(trained):
     folder, outcome = trained("segmentation")
     for text in ("pvt_v2_b0", "3.41 M", "GMACs", "8 training", "4 validation", str(folder), "cpu"):
         assert text in outcome.output, text
-    assert f"python eval.py checkpoint={folder}/checkpoints/best.ckpt" in outcome.output
+    assert f"pvtseg eval checkpoint={folder}/checkpoints/best.ckpt" in outcome.output
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -76,7 +77,7 @@ def test_an_evaluation_repeats_the_runs_numbers_to_the_digit(trained, command, t
     assert found["protocol"] == expected["protocol"]
 
 
-def test_an_evaluation_asks_in_another_way_by_one_override(trained, command, tmp_path):
+def test_an_evaluation_runs_another_inference_by_one_override(trained, command, tmp_path):
     folder, _ = trained("segmentation")
     outcome = command(
         "eval", f"checkpoint={folder}/model.safetensors", "inference=multi_scale_flip", "inference.ratios=[1.0,1.5]",
@@ -127,7 +128,7 @@ def test_a_run_without_validation_keeps_its_last_weights(command, tiny, tmp_path
     arguments = ["task=classification", *tiny, "trainer.max_steps=1", "trainer.limit_val_batches=0", f"hydra.run.dir={tmp_path}"]
     outcome = command("train", *arguments)
     assert outcome.status == 0, outcome.errors
-    assert f"python eval.py checkpoint={tmp_path}/checkpoints/last.ckpt" in outcome.output
+    assert f"pvtseg eval checkpoint={tmp_path}/checkpoints/last.ckpt" in outcome.output
     assert (tmp_path / "model.safetensors").is_file()
     assert not (tmp_path / "metrics.json").exists()
 
@@ -156,6 +157,37 @@ def test_a_sweep_makes_one_folder_for_each_point_and_names_the_best(command, tin
     assert last.startswith("best:")
     (best,) = [folder for folder in scores if last.endswith(folder)]
     assert scores[best] == max(scores.values())
+
+
+def test_the_end_of_a_training_is_validated_and_counts(command, tiny, tmp_path):
+    """The loss falls from step to step, so the last of five steps is the best one."""
+    arguments = ["task=classification", *tiny, "trainer.max_steps=5", "trainer.val_check_interval=3", "optimizer.lr=1e-5"]
+    falling = ["metrics._target_=improving.Improving", "~metrics.num_classes", "monitor.metric=count"]
+    outcome = command("train", *arguments, *falling, f"hydra.run.dir={tmp_path}")
+    assert outcome.status == 0, outcome.errors
+    assert re.findall(r"step +(\d+)  val", outcome.output) == ["3", "5"]
+    assert torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)["global_step"] == 5
+
+
+def test_the_end_of_a_training_in_epochs_is_validated_and_counts(command, tiny, tmp_path):
+    """Eight images in batches of two: three epochs of four steps, of which every second is validated."""
+    epochs = ["trainer=epochs", "trainer.max_epochs=3", "trainer.max_steps=-1", "trainer.check_val_every_n_epoch=2"]
+    outcome = command("train", "task=classification", *tiny, *epochs, f"hydra.run.dir={tmp_path}")
+    assert outcome.status == 0, outcome.errors
+    assert re.findall(r"step +(\d+)  val", outcome.output) == ["8", "12"]
+
+
+def test_a_sweep_goes_on_after_a_run_that_fails_and_does_not_hide_it(command, tiny, tmp_path):
+    outcome = command(
+        "train", "-m", "task=depth", "monitor.metric=rmse", "monitor.mode=min", *tiny, "trainer.max_steps=1",
+        "optimizer.lr=-1,1e-4,1e-2", f"hydra.sweep.dir={tmp_path}",
+    )  # fmt: skip
+    assert outcome.status == 1
+    assert "Traceback" not in outcome.output + outcome.errors
+    assert outcome.last_line.startswith("error: 1 run of the sweep failed: ")
+    scores = {number: json.loads((tmp_path / number / "metrics.json").read_text())["metrics"]["rmse"] for number in "12"}
+    best = next(line for line in outcome.output.splitlines() if line.startswith("best:"))
+    assert best.endswith(f"/{min(scores, key=scores.get)}")
 
 
 def test_importing_pvtseg_waits_for_neither_torch_nor_lightning():

@@ -18,7 +18,6 @@ from torchvision.transforms.v2 import functional as vision
 
 from pvtseg.data.transforms.sizes import as_size, scaled
 
-
 # Filters that torchvision lacks for tensors; it has Lanczos since 0.27.
 PILLOW = {"box": Image.Resampling.BOX, "hamming": Image.Resampling.HAMMING}
 if tuple(int(number) for number in torchvision.__version__.split(".")[:2]) < (0, 27):
