@@ -52,7 +52,9 @@ def download(
             except EntryNotFoundError:  # the repository has no such file
                 continue
     except (HfHubHTTPError, OSError, ValueError) as error:
-        raise UserError(f"{source} is neither a file nor a folder here, and the hub says: {_reason(error)}; check the name.") from error
+        raise UserError(
+            f"{source} is neither a file nor a folder here, and the hub says: {_reason(error)}; check the name."
+        ) from error
     weights = [files[file] for file in WEIGHTS if file in files]
     if weights:
         return weights[0].parent
