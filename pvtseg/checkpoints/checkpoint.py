@@ -80,11 +80,15 @@ def describe_by_hand(model: nn.Module, state: State) -> dict[str, Any]:
             "build it by build_model, or set model.config."
         )
     architecture = Architecture.of(state, HEADS)
+<<<<<<< HEAD
+=======
+    first: Any = backbone.stages[0]
+>>>>>>> checkpoints
     family = _family_of(architecture)
     layout = next(format.layout for format in family.formats if architecture.head in format.heads)
     facts = replace(
         family.read(architecture, layout, Settings({}, {}, {})),
-        eps=(backbone.stages[0].embed.norm.eps, backbone.stages[0].norm.eps),
+        eps=(first.embed.norm.eps, first.norm.eps),
         backbone=_options_of(backbone),
     )
     max_depth = getattr(model.head, "max_depth", None) if architecture.head else None
