@@ -80,10 +80,7 @@ def describe_by_hand(model: nn.Module, state: State) -> dict[str, Any]:
             "build it by build_model, or set model.config."
         )
     architecture = Architecture.of(state, HEADS)
-<<<<<<< HEAD
-=======
     first: Any = backbone.stages[0]
->>>>>>> checkpoints
     family = _family_of(architecture)
     layout = next(format.layout for format in family.formats if architecture.head in format.heads)
     facts = replace(
