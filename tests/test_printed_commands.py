@@ -94,7 +94,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _make_own_folders(folder: Path) -> None:
     """Images with masks of two and of three classes, with depth maps, and in class folders."""
     random = np.random.default_rng(0)
-    for split, number in (("train", 3), ("val", 2)):
+    for split, number in (("train", 8), ("val", 2)):
         for index in range(number):
             seed = index + 100 * (split == "val")
             image = noise(seed, 48, 64)

@@ -72,13 +72,17 @@ def test_what_is_not_given_is_named():
 def test_the_command_runs_as_it_is_printed(layout, tmp_path):
     source = save_model(pvt_v2_b0(), tmp_path / "source", layout="official")
     command = ["-m", "pvtseg", "convert", f"source={source}", f"layout={layout}", f"output={tmp_path / 'output'}"]
-    outcome = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    outcome = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2]
+    )
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stdout.startswith(f"wrote {tmp_path / 'output'}, layout {layout}\nlargest difference")
 
 
 def test_a_source_that_is_not_there_is_named_by_the_command(tmp_path):
     command = ["-m", "pvtseg", "convert", "source=nowhere.pth", "layout=timm", f"output={tmp_path}"]
-    outcome = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    outcome = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2]
+    )
     assert outcome.returncode == 1
     assert "there is no file or folder nowhere.pth" in outcome.stderr.strip().splitlines()[-1]
