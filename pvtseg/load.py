@@ -92,11 +92,14 @@ def load_predictor(source: str | Path, *, device: str = "cpu", **options: Any) -
 
 
 def as_predictor(model: Model) -> Predictor:
-    """The predictor of a model that carries its configuration."""
+    """The predictor of a model that carries its configuration. Raises UserError if that lacks a part of the prediction."""
     from pvtseg.data.target_info import ClassInfo  # these wait for OpenCV
     from pvtseg.predictor import Predictor
 
     config = model.config
+    lacking = [key for key in ("postprocess", "inference", "visualizer", "data") if key not in config]
+    if lacking:
+        raise UserError(f"the model's configuration has no {lacking[0]}, which a predictor needs; call the model itself.")
     labels = config["data"].get("labels")
     classes = None if labels is None else instantiate_node(labels, "data.labels")
     return Predictor(

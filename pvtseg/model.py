@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 if TYPE_CHECKING:
-    from pvtseg.interfaces import Backbone, Features, Head, Outputs, Size
+    from pvtseg.interfaces import Features, Outputs, Size
 
 
 class Model(nn.Module):
@@ -21,7 +21,10 @@ class Model(nn.Module):
     config: the configuration that describes the model and how it was trained; whoever saves the model writes it too.
     """
 
-    def __init__(self, backbone: Backbone, head: Head, *, config: Mapping[str, Any] | None = None) -> None:
+    backbone: Any  # a Backbone and an nn.Module
+    head: Any  # a Head and an nn.Module
+
+    def __init__(self, backbone: nn.Module, head: nn.Module, *, config: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head

@@ -85,4 +85,3 @@ class Architecture:
 def _count_blocks(stage: str, state: Mapping[str, Tensor]) -> int:
     pattern = re.compile(re.escape(stage) + r"\.blocks\.(\d+)\.")
     return 1 + max(int(match.group(1)) for match in map(pattern.match, state) if match)
-

@@ -69,7 +69,8 @@ def read_checkpoint(
 def describe_by_hand(model: nn.Module, state: State) -> dict[str, Any]:
     """The configuration of a model that was put together by hand, with the image of the authors' code."""
     architecture = Architecture.of(state, HEADS)
-    first: Any = getattr(model, "backbone", model).stages[0]
+    backbone: Any = getattr(model, "backbone", model)
+    first = backbone.stages[0]
     family = _family_of(architecture)
     layout = next(format.layout for format in family.formats if architecture.head in format.heads)
     facts = replace(family.read(architecture, layout, Settings({}, {}, {})), eps=(first.embed.norm.eps, first.norm.eps))

@@ -31,7 +31,7 @@ def describe(architecture: Architecture, facts: Facts, *, max_depth: float | Non
 
 def _complete(config: Node, architecture: Architecture, facts: Facts, max_depth: float | None) -> Node:
     """What the task adds to backbone, head and image."""
-    task = architecture.task
+    task = str(architecture.task)
     if architecture.num_classes is not None:
         config["data"]["labels"] = {
             "_target_": "pvtseg.data.target_info.ClassInfo",

@@ -80,7 +80,9 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     if missing:
         raise UserError(f"{source} lacks {len(missing)} of {len(wanted)} tensors, {missing[0]} among them; use the whole file.")
     if unexpected:
-        raise UserError(f"{source} holds {unexpected[0]}, which the model of its configuration lacks; use the file it was saved as.")
+        raise UserError(
+            f"{source} holds {unexpected[0]}, which the model of its configuration lacks; use the file it was saved as."
+        )
     if other:
         name = other[0]
         raise UserError(
@@ -208,9 +210,7 @@ def _fit_one(
     return {**head, **rows}, notes
 
 
-def _fit_classes(
-    wanted: Mapping[str, Tensor], classifier: State, ours: ClassInfo, theirs: ClassInfo
-) -> tuple[State, list[str]]:
+def _fit_classes(wanted: Mapping[str, Tensor], classifier: State, ours: ClassInfo, theirs: ClassInfo) -> tuple[State, list[str]]:
     """The classifier with the rows of the classes that both know by name."""
     comparable = theirs.named == ours.named and (ours.named or theirs.names == ours.names)
     kept = [name for name in ours.names if comparable and name in theirs.names]

@@ -24,7 +24,6 @@ WRAPPERS = ("state_dict", "model", "state_dict_ema", "model_state_dict")  # unde
 PREFIXES = ("module.", "model.")  # which DataParallel and Lightning put before every name
 
 
-
 class HistoryBuffer:
     """Stands in for a class of mmengine, which stores the course of the loss beside the weights. It does nothing."""
 

@@ -60,8 +60,8 @@ class SplitTensor:
         joined: State = {}
         for name, tensor in state.items():
             part = next((part for part in self.parts if part in name), None)
-            names = [name.replace(part, other) for other in self.parts] if part else []
-            if not names or not all(other in state for other in names):
+            names = [] if part is None else [name.replace(part, other) for other in self.parts]
+            if part is None or not all(other in state for other in names):
                 joined[name] = tensor
             elif name == names[0]:
                 matrix = torch.cat([state[other] for other in names], self.dim)
@@ -73,7 +73,9 @@ class SplitTensor:
         sizes = self.sizes or (1,) * len(self.parts)
         unit, rest = divmod(matrix.shape[self.dim], sum(sizes))
         if rest:
-            raise UserError(f"{self.whole} has {matrix.shape[self.dim]} rows, wanted is a multiple of {sum(sizes)}; use the whole file.")
+            raise UserError(
+                f"{self.whole} has {matrix.shape[self.dim]} rows, wanted is a multiple of {sum(sizes)}; use the whole file."
+            )
         return [unit * size for size in sizes]
 
 

@@ -51,9 +51,8 @@ def write(defaults: Node, data: Node) -> Node:
             "save with layout=pvtseg."
         )
     rule = SIZE_RULES[transform["_target_"]](transform)
-    own = defaults["image_processor_type"]
     return {
-        "image_processor_type": own if _holds(own, rule) else "PvtImageProcessor",
+        "image_processor_type": _class_for(rule, defaults["image_processor_type"]),
         "do_rescale": True,
         "rescale_factor": 1 / 255,
         "do_normalize": any(mean) or any(value != 1 for value in std),
@@ -119,8 +118,7 @@ def _squash_and_crop(settings: Node, interpolation: str) -> Node:
         return {**transform, "crop": crop}
     if crop != transform["size"]:
         raise UserError(
-            f"preprocessor_config.json says size {transform['size']} and crop_size {crop}; "
-            "give it one size, or a shortest_edge."
+            f"preprocessor_config.json says size {transform['size']} and crop_size {crop}; give it one size, or a shortest_edge."
         )
     return transform
 
@@ -166,11 +164,12 @@ DEFAULTS: Mapping[str, Node] = {  # of the classes that no family has as its own
 }
 
 
-def _holds(kind: str, rule: Node) -> bool:
-    """Whether this class reads all of the rule."""
-    if "crop_size" in rule:
-        return kind in CROPPING
-    return kind != "GLPNImageProcessor" or "size" not in rule
+def _class_for(rule: Node, own: str) -> str:
+    """The class that reads all of the rule, the family's own if it can."""
+    if "size_divisor" in rule:
+        return "GLPNImageProcessor"
+    unread = own == "GLPNImageProcessor" and "size" in rule
+    return "PvtImageProcessor" if unread or ("crop_size" in rule and own not in CROPPING) else own
 
 
 def _of_sides(transform: Node) -> Node:

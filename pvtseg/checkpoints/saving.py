@@ -84,9 +84,7 @@ def _format_for(layout: str, architecture: Architecture, backbone: Node) -> tupl
     fitting = [(family, format) for family, format in holding if format.linear or not architecture.linear]
     if not fitting:
         family = holding[0][0]
-        raise UserError(
-            f"{OWNERS[layout]}'s {family.name} has no linear attention; save with layout=pvtseg or layout=official."
-        )
+        raise UserError(f"{OWNERS[layout]}'s {family.name} has no linear attention; save with layout=pvtseg or layout=official.")
     eps: Epsilons = (backbone.get("embed_eps", OFFICIAL_EPS[0]), backbone.get("norm_eps", OFFICIAL_EPS[1]))
     return next((entry for entry in fitting if entry[0].eps.get(layout) == eps), fitting[0])
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pvtseg.backbones.pvt_v2.activations import ACTIVATIONS
 from pvtseg.checkpoints import processors
 from pvtseg.checkpoints.architecture import Architecture
 from pvtseg.checkpoints.families.family import NYU_DEPTH, Epsilons, Facts, Settings
@@ -18,12 +19,6 @@ Node = dict[str, Any]
 
 FIXED: Node = {"num_encoder_blocks": 4, "patch_sizes": [7, 3, 3, 3], "strides": [4, 2, 2, 2], "reshape_last_stage": True}
 NUM_HEADS = [1, 2, 5, 8]
-ACTIVATIONS = {  # transformers' names and ours
-    "gelu": "gelu",
-    "relu": "relu",
-    "silu": "silu",
-    "swish": "silu",
-}
 NUMBERED = re.compile(r"LABEL_\d+")  # what transformers calls a class that has no name
 
 
@@ -75,7 +70,7 @@ def write(model: Transformers, formats: Iterable[Format], architecture: Architec
         # with linear attention they are ignored
         "sr_ratios": [8, 4, 2, 1] if architecture.linear else list(architecture.reductions),
         "num_attention_heads": list(backbone.get("num_heads", NUM_HEADS)),
-        "hidden_act": next(name for name, ours in ACTIVATIONS.items() if ours == backbone.get("activation", "gelu")),
+        "hidden_act": backbone.get("activation", "gelu"),
         "drop_path_rate": 0.0,
         **{key: value for key, value in FIXED.items() if key != "reshape_last_stage"},
     }
@@ -131,8 +126,8 @@ def _backbone(config: Node, architecture: Architecture) -> Node:
     activation = config.get("hidden_act", "gelu")
     if activation not in ACTIVATIONS:
         raise UserError(f"config.json says hidden_act {activation!r}; pvtseg builds {', '.join(ACTIVATIONS)}.")
-    if ACTIVATIONS[activation] != "gelu":
-        options["activation"] = ACTIVATIONS[activation]
+    if activation != "gelu":
+        options["activation"] = activation
     return options
 
 

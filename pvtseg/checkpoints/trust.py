@@ -56,7 +56,9 @@ def check(config: Config, trust: Sequence[str] = ()) -> None:
         if package is not None:
             _check_trusted(key, target, package)
         elif not is_part(target):
-            raise UserError(f"its configuration wants to run {target} ({key}), which is not a part of pvtseg; {_way_out(target)}.")
+            raise UserError(
+                f"its configuration wants to run {target} ({key}), which is not a part of pvtseg; {_way_out(target)}."
+            )
 
 
 def check_plain(config: Any) -> None:
@@ -104,7 +106,9 @@ def _check_plain(value: Any, key: str, depth: int) -> None:
     elif type(value) is str:
         _check_text(value, key)
     elif value is not None and type(value) not in (bool, int, float):
-        raise UserError(f"its configuration holds a {type(value).__name__} ({key}); wanted are plain values: save the model again.")
+        raise UserError(
+            f"its configuration holds a {type(value).__name__} ({key}); wanted are plain values: save the model again."
+        )
 
 
 def _check_key(name: Any, key: str) -> None:
@@ -132,7 +136,9 @@ def _targets(value: Any, key: str) -> Iterator[tuple[str, str]]:
             elif isinstance(each, str):
                 yield below, each
             else:
-                raise UserError(f"its configuration says {below} is a {type(each).__name__}; wanted is a name: save the model again.")
+                raise UserError(
+                    f"its configuration says {below} is a {type(each).__name__}; wanted is a name: save the model again."
+                )
     elif isinstance(value, list | tuple):
         for index, each in enumerate(value):
             yield from _targets(each, f"{key}[{index}]")

@@ -25,7 +25,8 @@ def download(config: DictConfig) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     name = config.data.name
-    origin = OmegaConf.to_container(config.origin, resolve=True)
+    OmegaConf.resolve(config.origin)
+    origin = config.origin
     folder = Path(origin["folder"]).expanduser()
     for remote in (RemoteFile(**file) for file in origin["files"]):
         with bar(console) as progress:

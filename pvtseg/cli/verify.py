@@ -15,8 +15,7 @@ from pvtseg.cli.only_task import name_the_only_task
 from pvtseg.errors import UserError
 
 if TYPE_CHECKING:
-    from torch.utils.data import Dataset
-
+    from pvtseg.data.samples import Samples
     from pvtseg.data.target_info import ClassInfo, DepthRange
     from pvtseg.data.verify import Finding, SplitStatistics
     from pvtseg.interfaces import Visualizer
@@ -46,7 +45,7 @@ class Checked:
 
     labels: "ClassInfo | None" = None
     depth: "DepthRange | None" = None
-    samples: "dict[str, Dataset]" = field(default_factory=dict)
+    samples: "dict[str, Samples]" = field(default_factory=dict)
     splits: "dict[str, SplitStatistics]" = field(default_factory=dict)
 
 
@@ -59,7 +58,7 @@ def check_splits(config: DictConfig) -> Checked:
     from pvtseg.data.verify.checked_dataset import as_checked
 
     OmegaConf.to_container(config.data, throw_on_missing=True)  # names a missing root itself, not the keys that use it
-    checked = Checked(_fact(config, "labels"), _fact(config, "depth"))
+    checked = Checked(_target_info(config, "labels"), _target_info(config, "depth"))
     with bar(Console(stderr=True)) as progress:
         for name in ("train", "val"):
             split = checked.splits[name] = SplitStatistics(name)
@@ -88,7 +87,7 @@ def judge_splits(config: DictConfig, checked: Checked) -> "list[Finding]":
     masks = [samples for samples in checked.samples.values() if isinstance(samples, CheckedMasks)]
     expected = Expected(
         labels=checked.labels,
-        counts=OmegaConf.to_container(config.origin.counts),
+        counts=dict(config.origin.counts),
         batch_size=config.data.batch_size,
         eval_batch_size=config.data.eval_batch_size,
         has_label_map=all(samples.has_label_map for samples in masks),
@@ -152,7 +151,7 @@ def raise_if_errors(findings: "Sequence[Finding]", accepted: Sequence[str]) -> N
     console.print("nothing stands in the way of training")
 
 
-def draw_samples(samples: "Dataset", sound: Sequence[int], visualizer: "Visualizer", file: Path) -> None:
+def draw_samples(samples: "Samples", sound: Sequence[int], visualizer: "Visualizer", file: Path) -> None:
     """Writes a picture of samples with their targets, drawn at random from the sound ones, and always the same."""
     from pvtseg.drawing import image_grid
 
@@ -171,14 +170,14 @@ def _check_accepted(accepted: Sequence[str]) -> None:
         raise UserError(f"verify.accept names {unknown[0]}, which is no kind of finding; use some of {', '.join(KINDS)}.")
 
 
-def _fact(config: DictConfig, key: str) -> "ClassInfo | DepthRange | None":
+def _target_info(config: DictConfig, key: str) -> Any:
     """data.labels or data.depth; None where the data has none."""
     from pvtseg.instantiate import instantiate_node
 
     return instantiate_node(config.data[key], f"data.{key}") if key in config.data else None
 
 
-def _open(config: DictConfig, split: str) -> "Dataset":
+def _open(config: DictConfig, split: str) -> "Samples":
     """The samples of a split; what is missing of them is found later where the data set has the option `strict`."""
     from pvtseg.instantiate import instantiate_node
 

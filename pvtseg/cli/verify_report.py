@@ -1,6 +1,6 @@
 """The report of `pvtseg verify` on the terminal: facts, classes, and findings with what to do."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ RAREST = 10
 console = Console(highlight=False, soft_wrap=True)
 
 
-def facts(content: dict[str, Any]) -> None:
+def facts(content: Mapping[str, Any]) -> None:
     """A column per split: how many images, their sizes, colors and labels."""
     splits = content["splits"]
     table = Table(title=" ".join(filter(None, (content["data"], content["root"]))), title_justify="left")

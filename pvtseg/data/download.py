@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from pvtseg.errors import UserError
 
@@ -145,7 +145,7 @@ class _Opened:
     def _of_tar(file: tarfile.TarFile) -> Iterator[Member]:
         for member in file:
             if not member.isdir():
-                yield member.name, member.size, member.isreg(), lambda member=member: file.extractfile(member)
+                yield member.name, member.size, member.isreg(), lambda member=member: cast(IO[bytes], file.extractfile(member))
 
 
 def _check_member(archive: Path, name: str, *, is_plain: bool, folder: Path) -> None:

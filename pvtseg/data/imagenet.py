@@ -17,7 +17,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from pvtseg.data.folder.classification import ClassFolder
-from pvtseg.data.folder.listing import IMAGE_SUFFIXES, Pair, find_files, subfolders
+from pvtseg.data.folder.listing import IMAGE_SUFFIXES, LabeledImage, find_files, subfolders
 from pvtseg.data.io import read_image
 from pvtseg.data.target_info import ClassInfo
 from pvtseg.errors import UserError
@@ -94,7 +94,7 @@ class LabeledImages(Dataset):
             raise UserError(
                 f"{folder} holds {len(files)} images, {DEVKIT} has labels for {len(labels)}; unpack {VAL_ARCHIVE} again."
             )
-        self.pairs = [Pair(name, file, label) for (name, file), label in zip(files.items(), labels, strict=True)]
+        self.pairs = [LabeledImage(name, file, label) for (name, file), label in zip(files.items(), labels, strict=True)]
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -140,7 +140,7 @@ def _index(archive: Path, devkit: Path) -> np.ndarray:
     kept = cache_file("archives", archive, ".npy")
     if kept.is_file() and kept.stat().st_mtime >= archive.stat().st_mtime:
         return np.load(kept, allow_pickle=False)
-    log.warning("reading where the images lie in %s; it takes minutes, once", archive)
+    log.warning("finding the images in %s; it takes minutes, once", archive)
     try:
         found = list(_train_members(archive) if archive.name == TRAIN_ARCHIVE else _val_members(archive, _read_devkit(devkit)))
     except DAMAGED as error:
@@ -189,13 +189,20 @@ def _read_devkit(devkit: Path) -> list[int]:
     try:
         with tarfile.open(devkit) as archive:
             data = f"{archive.getnames()[0].partition('/')[0]}/data"
-            numbers = archive.extractfile(f"{data}/ILSVRC2012_validation_ground_truth.txt").read().split()
-            meta = loadmat(io.BytesIO(archive.extractfile(f"{data}/meta.mat").read()), squeeze_me=True)["synsets"]
+            numbers = _content(archive, f"{data}/ILSVRC2012_validation_ground_truth.txt").split()
+            meta = loadmat(io.BytesIO(_content(archive, f"{data}/meta.mat")), squeeze_me=True)["synsets"]
     except DAMAGED as error:
         raise UserError(f"{devkit} is not the development kit ({error}); download it again.") from error
     wnids = {int(entry["ILSVRC2012_ID"]): str(entry["WNID"]) for entry in meta if entry["num_children"] == 0}
     index = {number: label for label, (number, _) in enumerate(sorted(wnids.items(), key=lambda item: item[1]))}
     return [index[int(number)] for number in numbers]
+
+
+def _content(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    if file is None:
+        raise ValueError(f"{name} is not a file")
+    return file.read()
 
 
 def _check_classes(archive: Path, members: np.ndarray, labels: ClassInfo) -> None:

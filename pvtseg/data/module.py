@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pvtseg.data.collate import collate
 from pvtseg.data.normalize import Normalize
+from pvtseg.data.samples import Samples
 from pvtseg.data.sampling import EvaluationSampler, TrainingSampler
 from pvtseg.data.target_info import ClassInfo, DepthRange
 from pvtseg.data.verify.start import check_start
@@ -33,8 +34,8 @@ class DataModule(lightning.LightningDataModule):
 
     def __init__(
         self,
-        train: Dataset,
-        val: Dataset,
+        train: Samples,
+        val: Samples,
         *,
         name: str,
         train_transform: Transform,
@@ -108,13 +109,14 @@ class DataModule(lightning.LightningDataModule):
 
     def state_dict(self) -> dict[str, int]:
         """The progress of a run: a checkpoint needs it to go on with the very next batch."""
-        done = self.trainer.fit_loop.epoch_loop.batch_progress.total.processed
+        assert self.trainer is not None
+        done = self.trainer.fit_loop.epoch_loop.batch_progress.total.processed  # pyright: ignore[reportAttributeAccessIssue]
         epoch, batches = divmod(done, len(self._train_sampler) // self.batch_size)
         return {"epoch": epoch, "batches": batches}
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        self._train_sampler.epoch = state["epoch"]
-        self._train_sampler.skip = state["batches"] * self.batch_size
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        self._train_sampler.epoch = state_dict["epoch"]
+        self._train_sampler.skip = state_dict["batches"] * self.batch_size
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Normalizes the image and each view, and sets the padding to 0, which is the mean color."""
@@ -135,13 +137,13 @@ def usual_workers() -> int:
     return min(max(cores // (devices or 4), 1), 16)
 
 
-def _collate_once(items: list[dict[str, Any]], *, pad: bool) -> Batch:
+def _collate_once(items: list[dict[str, Any]], *, pad: bool) -> dict[str, Any]:
     """`collate` without views that are the image itself.
 
     Pinning memory and moving to a device would copy the same tensor twice.
     `on_after_batch_transfer` puts the views back.
     """
-    batch = collate(items, pad=pad)
+    batch: dict[str, Any] = {**collate(items, pad=pad)}
     if batch["views"][0] is batch["image"]:
         del batch["views"]
     return batch

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -116,7 +116,7 @@ class LabeledNyuDepth(Dataset):
         black[self.SEEN] = image[self.SEEN]
         return black
 
-    def _open(self):
+    def _open(self) -> Any:
         # Opened for each frame, in milliseconds, because an open file cannot be sent to a data-loading process.
         try:
             return self._h5py.File(self.file, "r")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 GOLDEN_RATIO = 1.2207440846057596
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class ClassInfo:
     """The classes of a data set. Head, loss, metrics and drawing read them from here.
 
@@ -30,23 +30,28 @@ class ClassInfo:
     Raises UserError where these facts contradict each other.
     """
 
-    names: Sequence[str] | None = None
-    num_classes: int | None = None
-    ignore_index: int = 255
-    palette: Sequence[Sequence[int]] | None = None
+    names: tuple[str, ...]
+    num_classes: int
+    ignore_index: int
+    palette: tuple[tuple[int, int, int], ...]
 
-    def __post_init__(self) -> None:
-        names = _class_names(self.names, self.num_classes)
-        num_classes = len(names)
-        if 0 <= self.ignore_index < num_classes:
+    def __init__(
+        self,
+        names: Sequence[str] | None = None,
+        num_classes: int | None = None,
+        ignore_index: int = 255,
+        palette: Sequence[Sequence[int]] | None = None,
+    ) -> None:
+        names = _class_names(names, num_classes)
+        count = len(names)
+        if 0 <= ignore_index < count:
             raise UserError(
-                f"data.labels.ignore_index is {self.ignore_index}, which is also class {names[self.ignore_index]!r}; "
-                f"choose a value outside 0..{num_classes - 1}, such as {255 if num_classes <= 255 else -1}."
+                f"data.labels.ignore_index is {ignore_index}, which is also class {names[ignore_index]!r}; "
+                f"choose a value outside 0..{count - 1}, such as data.labels.ignore_index={255 if count <= 255 else -1}."
             )
-        palette = distinct_colors(num_classes) if self.palette is None else _checked_palette(self.palette, num_classes)
-        object.__setattr__(self, "names", names)  # the way to settle a field of a frozen dataclass
-        object.__setattr__(self, "num_classes", num_classes)
-        object.__setattr__(self, "palette", palette)
+        colors = distinct_colors(count) if palette is None else _checked_palette(palette, count)
+        for name, value in (("names", names), ("num_classes", count), ("ignore_index", ignore_index), ("palette", colors)):
+            object.__setattr__(self, name, value)  # the way to set a field of a frozen dataclass
 
     @property
     def named(self) -> bool:
@@ -99,8 +104,8 @@ def distinct_colors(count: int) -> tuple[tuple[int, int, int], ...]:
 
 def _color(index: int) -> tuple[int, int, int]:
     hue, saturation, brightness = ((0.5 + index / GOLDEN_RATIO**axis) % 1 for axis in (1, 2, 3))
-    color = colorsys.hsv_to_rgb(hue, 0.4 + 0.55 * saturation, 0.5 + 0.5 * brightness)
-    return tuple(round(255 * channel) for channel in color)
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.4 + 0.55 * saturation, 0.5 + 0.5 * brightness)
+    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def _numbered_names(count: int) -> tuple[str, ...]:
@@ -138,4 +143,4 @@ def _checked_palette(palette: Sequence[Sequence[int]], num_classes: int) -> tupl
     for color in palette:
         if len(color) != 3 or not all(0 <= channel <= 255 for channel in color):
             raise UserError(f"data.labels.palette holds {list(color)}; use red, green, blue, each in 0..255.")
-    return tuple(tuple(int(channel) for channel in color) for color in palette)
+    return tuple((int(red), int(green), int(blue)) for red, green, blue in palette)

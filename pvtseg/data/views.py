@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
+from pvtseg.data.samples import Samples
 from pvtseg.errors import UserError
 from pvtseg.interfaces import EvalTransform, Sample, Transform
 
@@ -20,7 +21,7 @@ class TrainingView(Dataset):
     and name.
     """
 
-    def __init__(self, samples: Dataset, transform: Transform, seed: int):
+    def __init__(self, samples: Samples, transform: Transform, seed: int):
         self.samples = samples
         self.transform = transform
         self.seed = seed
@@ -44,7 +45,7 @@ class EvaluationView(Dataset):
     views: the image at each ratio, if the transform makes them (`MultiScale`).
     """
 
-    def __init__(self, samples: Dataset, transform: EvalTransform):
+    def __init__(self, samples: Samples, transform: EvalTransform):
         self.samples = samples
         self.transform = transform
 

@@ -38,9 +38,7 @@ class ConvSegFormerHead(nn.Module):
     mmsegmentation uses 256 channels for every size of the encoder.
     """
 
-    def __init__(
-        self, in_channels: Sequence[int], num_classes: int, *, channels: int = 256, dropout: float = 0.1
-    ) -> None:
+    def __init__(self, in_channels: Sequence[int], num_classes: int, *, channels: int = 256, dropout: float = 0.1) -> None:
         super().__init__()
         self.branches = nn.ModuleList(Branch(width, channels) for width in in_channels)
         self.norm = nn.BatchNorm2d(channels)

@@ -24,9 +24,7 @@ class FeaturePyramid(nn.Module):
         super().__init__()
         self.project = nn.ModuleList(nn.Conv2d(width, channels, 1) for width in in_channels)
         self.smooth = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in in_channels)
-        for convolution in (*self.project, *self.smooth):
-            nn.init.xavier_uniform_(convolution.weight)
-            nn.init.zeros_(convolution.bias)
+        self.apply(_initialize)
 
     def forward(self, features: Features) -> Features:
         *finer, coarsest = (project(maps) for project, maps in zip(self.project, features, strict=True))
@@ -70,8 +68,8 @@ class SemanticFPNHead(nn.Module):
         self.paths = nn.ModuleList(UpsamplingPath(pyramid_channels, channels, level) for level in range(len(in_channels)))
         self.dropout = nn.Dropout2d(dropout)
         self.classify = nn.Conv2d(channels, num_classes, 1)
-        nn.init.normal_(self.classify.weight, std=0.01)
-        nn.init.zeros_(self.classify.bias)
+        for name, parameter in self.classify.named_parameters():
+            nn.init.normal_(parameter, std=0.01) if name == "weight" else nn.init.zeros_(parameter)
 
     def forward(self, features: Features, image_size: list[Size] | None = None) -> Tensor:  # noqa: ARG002
         size = features[0].shape[-2:]
@@ -83,3 +81,10 @@ def _convolution(in_channels: int, channels: int) -> nn.Sequential:
     convolution = nn.Conv2d(in_channels, channels, 3, padding=1, bias=False)
     nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
     return nn.Sequential(convolution, nn.BatchNorm2d(channels), nn.ReLU())
+
+
+def _initialize(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -11,6 +11,7 @@ def convolve_kept_channels(maps: Tensor, dropout: nn.Dropout2d, convolution: nn.
 
     To drop a channel is to drop its weights, which are fewer than its pixels.
     """
+    assert convolution.bias is not None
     kept = dropout(maps.new_ones(*maps.shape[:2], 1, 1)).flatten(2).transpose(1, 2)  # (B, 1, C)
     weights = convolution.weight.flatten(1) * kept  # (B, K, C)
     pixels = torch.baddbmm(convolution.bias, maps.permute(0, 2, 3, 1).flatten(1, 2), weights.transpose(1, 2))

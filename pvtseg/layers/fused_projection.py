@@ -7,7 +7,7 @@ times less work.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -33,12 +33,14 @@ class FusedProjection(nn.Module):
         return to_maps(F.linear(to_tokens(maps), fuse @ self.project.weight, fuse @ self.project.bias))
 
 
-def normalized_projections(branches: Iterable[FusedProjection], norm: nn.BatchNorm2d, features: Sequence[Tensor]) -> list[Tensor]:
+def normalized_projections(branches: nn.ModuleList, norm: nn.BatchNorm2d, features: Sequence[Tensor]) -> list[Tensor]:
     """Maps whose upsampled sum is `norm` of the upsampled sum of the branches' maps, in evaluation.
 
     A norm in evaluation scales and shifts by known numbers. The scale goes into the projections. The shift is a constant,
     which upsampling does not change, so it is added to the coarsest map, where that is cheapest.
     """
+    assert norm.running_var is not None
+    assert norm.running_mean is not None
     scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
     shift = norm.bias - scale * norm.running_mean
     *finer, coarsest = (branch(maps, scale) for branch, maps in zip(branches, features, strict=True))

@@ -54,7 +54,7 @@ def in_row_chunks(steps: Sequence[Step], tokens: Tensor, *, halo: int, widest: i
     return _InRowChunks.apply(steps, list(_row_chunks(batch, height, num_rows, halo)), scale, tokens, *parameters)
 
 
-def over_upsampled_rows(measure: Measure, logits: Tensor, size: tuple[int, int]) -> list[Tensor]:
+def over_upsampled_rows(measure: Measure, logits: Tensor, size: Sequence[int]) -> list[Tensor]:
     """The results of `measure` on each chunk of the logits (B, K, h, w) upsampled to `size`: by image, top to bottom.
 
     Each chunk is recomputed in the backward pass. Half precision is computed in float32.
@@ -93,7 +93,7 @@ class UpsampledRows(NamedTuple):
         return resize(mixed, (1, self.width)).squeeze(2).transpose(1, 2)
 
 
-def upsampled_row_chunks(maps: Tensor, size: tuple[int, int]) -> list[UpsampledRows]:
+def upsampled_row_chunks(maps: Tensor, size: Sequence[int]) -> list[UpsampledRows]:
     """The chunks, top to bottom, of one image's map upsampled to `size` (height, width).
 
     maps: (B, C, h, w); only the shape, the type and the device are used. A chunk holds at most CPU_UPSAMPLED_BYTES or
@@ -165,17 +165,17 @@ class _InRowChunks(torch.autograd.Function):
         ctx.steps, ctx.chunks, ctx.scale = steps, chunks, scale
         ctx.save_for_backward(tokens, *parameters)
         batch, height, width, _ = tokens.shape
-        whole = None
+        whole = tokens.new_empty(0)
         for chunk in chunks:
             result = _run(steps, tokens[chunk.images, chunk.sources])
-            if whole is None:  # the first result decides type and channels
+            if chunk is chunks[0]:  # the first result decides type and channels
                 whole = result.new_empty(batch, height * scale, width * scale, result.shape[-1])
             chunk.within(whole, scale).copy_(chunk.without_halo(result, scale))
         return whole
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         tokens, *parameters = ctx.saved_tensors
         needed = ctx.needs_input_grad[3:]
         wanted = [tensor for tensor, needs in zip([tokens, *parameters], needed, strict=True) if needs]

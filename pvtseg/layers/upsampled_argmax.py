@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -23,7 +24,7 @@ def upsampled_argmax(logits: Tensor | Sequence[Tensor], size: tuple[int, int]) -
     Several logits, each at its own resolution, are each upsampled and turned into probabilities by a softmax; the class of
     the largest mean probability wins.
 
-    Bilinear upsampling mixes four coarse pixels. If they share one argmax (in all logits), that class also wins after
+    Bilinear upsampling mixes four coarse pixels. If they agree in their argmax (in all logits), that class also wins after
     upsampling. Only the remaining pixels, along region borders, are interpolated.
     """
     several = [logits] if isinstance(logits, Tensor) else logits
@@ -62,7 +63,7 @@ def _argmax(maps: Sequence[CoarseMap]) -> Tensor:
     num_pixels = max(MOST_LOGITS // maps[0].logits.shape[-1], 1)
     for y, x in zip(*(index.split(num_pixels) for index in contested.nonzero(as_tuple=True)), strict=True):
         fine = (_interpolated(each, y, x) for each in maps)
-        scores = next(fine) if len(maps) == 1 else sum(logits.softmax(dim=-1) for logits in fine)
+        scores = next(fine) if len(maps) == 1 else reduce(torch.add, (logits.softmax(dim=-1) for logits in fine))
         classes[y, x] = scores.argmax(dim=-1)
     return classes
 

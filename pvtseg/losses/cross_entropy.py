@@ -117,8 +117,9 @@ class _UpsampledCrossEntropy(torch.autograd.Function):
         pixel_loss: PixelLoss,
     ) -> Tensor:
         loss = weights.new_zeros(())
-        if needs_gradient:  # kept in float32, because a pixel's fraction of a million would vanish in half precision
-            gradient = weights.new_zeros(len(logits), *logits.shape[2:], len(weights))
+        # kept in float32, because a pixel's fraction of a million would vanish in half precision
+        gradient = weights.new_zeros(len(logits) if needs_gradient else 0, *logits.shape[2:], len(weights))
+        if needs_gradient:
             ctx.save_for_backward(gradient)
             ctx.logits_type = logits.dtype
         with without_autocast(logits):
@@ -139,7 +140,7 @@ class _UpsampledCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (gradient,) = ctx.saved_tensors
         return (gradient * upstream).to(ctx.logits_type).permute(0, 3, 1, 2), *[None] * 6
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from pvtseg.errors import UserError
@@ -25,4 +26,6 @@ class WeightedSum(nn.Module):
         self.weights = dict(weights)
 
     def forward(self, outputs: Any, target: Any) -> dict[str, Tensor]:
-        return {name: self.weights[name] * sum(term(outputs, target).values()) for name, term in self.terms.items()}
+        return {
+            name: self.weights[name] * torch.stack([*term(outputs, target).values()]).sum() for name, term in self.terms.items()
+        }

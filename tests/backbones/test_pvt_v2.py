@@ -51,7 +51,7 @@ def on_meta(name: str, **options) -> PyramidVisionTransformer:
         return getattr(pvtseg, name)(**options)
 
 
-def randomised(model: nn.Module) -> nn.Module:
+def randomized(model: nn.Module) -> nn.Module:
     """Every number is one that matters: norms that scale and shift, biases that are not zero."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -97,7 +97,7 @@ def test_features_are_channels_last_whatever_the_image_is(memory_format):
 
 
 def test_the_memory_format_of_the_image_does_not_change_the_features():
-    backbone = randomised(pvtseg.pvt_v2_b0()).eval()
+    backbone = randomized(pvtseg.pvt_v2_b0()).eval()
     image = image_of(64, 64)
     for plain, last in zip(backbone(image), backbone(image.contiguous(memory_format=torch.channels_last)), strict=True):
         torch.testing.assert_close(plain, last, rtol=0, atol=1e-5)
@@ -182,7 +182,7 @@ def in_timm_names(state: dict) -> dict:
 )
 def test_features_equal_those_of_timm(ours, theirs):
     timm = pytest.importorskip("timm")
-    backbone = randomised(ours()).eval()
+    backbone = randomized(ours()).eval()
     name, options = theirs
     reference = timm.create_model(name, num_classes=0, **options).eval()
     reference.load_state_dict(in_timm_names(backbone.state_dict()))
@@ -241,7 +241,7 @@ def in_transformers_names(state: dict, table: list[tuple[str, str]]) -> dict:
 def assert_same_features_in_transformers(backbone, kind, config, table, image, folder):
     """Saves our weights under transformers' names, loads them there, and compares all four maps."""
     config.save_pretrained(folder)
-    state = in_transformers_names(randomised(backbone).eval().state_dict(), table)
+    state = in_transformers_names(randomized(backbone).eval().state_dict(), table)
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
     reference, report = kind.from_pretrained(folder, output_loading_info=True)
     assert not report["missing_keys"]
@@ -295,7 +295,7 @@ def test_transformers_fails_one_pixel_below_our_smallest_image():
 @pytest.mark.parametrize("size", [(31, 64), (29, 29), (40, 30)])
 def test_features_of_small_images_equal_those_of_timm(size):
     timm = pytest.importorskip("timm")
-    backbone = randomised(pvtseg.pvt_v2_b0()).eval()
+    backbone = randomized(pvtseg.pvt_v2_b0()).eval()
     reference = timm.create_model("pvt_v2_b0", num_classes=0).eval()
     reference.load_state_dict(in_timm_names(backbone.state_dict()))
     with torch.no_grad():
@@ -410,7 +410,7 @@ def test_sizes_that_nobody_published_have_no_name():
 @pytest.mark.parametrize("options", [{}, {"linear": True}], ids=["conv", "linear"])
 def test_gradient_checkpointing_changes_neither_features_nor_gradients(options):
     plain, thrifty = (
-        randomised(pvtseg.mit_b0(drop_path_rate=0.3, gradient_checkpointing=flag, **options)) for flag in (False, True)
+        randomized(pvtseg.mit_b0(drop_path_rate=0.3, gradient_checkpointing=flag, **options)) for flag in (False, True)
     )
     features = []
     for backbone in (plain, thrifty):
@@ -489,7 +489,7 @@ def test_both_epsilons_can_be_set_to_repeat_other_implementations():
 
 
 @pytest.mark.parametrize("linear", [False, True])
-def test_initialisation_is_the_official_one(linear):
+def test_initialization_is_the_official_one(linear):
     torch.manual_seed(0)
     backbone = pvtseg.pvt_v2_b1(linear=linear)
     for path, module in backbone.named_modules():

@@ -1,7 +1,9 @@
 """Checkpoints and outputs of OpenMMLab's own code, to be compared with ours. Run by hand, in a virtual environment of its own:
 
     python -m venv oracle
-    oracle/bin/pip install torch onedl-mmsegmentation==1.4.2 onedl-mmdetection==3.5.1 onedl-mmcv onedl-mmengine six pycocotools shapely terminaltables tqdm
+    oracle/bin/pip install torch onedl-mmsegmentation==1.4.2 onedl-mmcv onedl-mmengine
+    oracle/bin/pip install --no-deps onedl-mmdetection==3.5.1
+    oracle/bin/pip install six pycocotools shapely terminaltables tqdm
     oracle/bin/python tests/checkpoints/openmmlab_oracle.py write FOLDER
     python tests/checkpoints/openmmlab_oracle.py compare FOLDER
 
@@ -95,7 +97,10 @@ def write(folder: Path) -> None:
         metas = {
             "0x": {"meta": {"CLASSES": tuple(CLASSES), "PALETTE": PALETTE, "mmseg_version": "0.30.0", "epoch": 3}},
             "1x": {
-                "meta": {"dataset_meta": {"classes": CLASSES, "palette": PALETTE}, "cfg": "test_pipeline = [dict(scale=(2048, 512))]"},
+                "meta": {
+                    "dataset_meta": {"classes": CLASSES, "palette": PALETTE},
+                    "cfg": "test_pipeline = [dict(scale=(2048, 512))]",
+                },
                 "message_hub": {"log_scalars": {"train/lr": HistoryBuffer(np.ones(3), np.ones(3))}, "runtime_info": {"iter": 3}},
                 "optimizer": {"state": {}, "param_groups": [{"lr": 6e-5}]},
             },
@@ -124,11 +129,13 @@ def compare(folder: Path) -> None:
             assert model.config["data"]["labels"]["names"] == CLASSES
             assert model.config["data"]["labels"]["palette"] == PALETTE
             outputs = torch.load(folder / f"{name}.outputs")
-            differences[f"{name}_{version}"] = [_difference([model(image(size))], [theirs]) for size, theirs in zip(SIZES, outputs)]
+            differences[f"{name}_{version}"] = [
+                _difference([model(image(size))], [theirs]) for size, theirs in zip(SIZES, outputs, strict=True)
+            ]
     for name in DETECTORS:
         backbone = pvtseg.load_backbone(folder / f"{name}_retinanet.pth")
         outputs = torch.load(folder / f"{name}.outputs")
-        differences[name] = [_difference(backbone(image(size)), theirs) for size, theirs in zip(SIZES, outputs)]
+        differences[name] = [_difference(backbone(image(size)), theirs) for size, theirs in zip(SIZES, outputs, strict=True)]
     for name, (odd, other) in differences.items():
         print(f"{name:22} {SIZES[0][0]} x {SIZES[0][1]}: {odd:.1e}   {SIZES[1][0]} x {SIZES[1][1]}: {other:.1e}")
     sys.exit(max(max(pair) for pair in differences.values()) > LIMIT)
@@ -153,13 +160,13 @@ def open_saved(folder: Path) -> None:
     model = segmenter(*SEGFORMERS["segformer_b0"]).eval()
     model.load_state_dict(torch.load(folder / "saved" / "model.pth")["state_dict"])
     outputs = torch.load(folder / "saved.outputs")
-    for size, ours in zip(SIZES, outputs):
+    for size, ours in zip(SIZES, outputs, strict=True):
         print(f"{size[0]} x {size[1]}: {_difference([model.decode_head(model.backbone(image(size)))], [ours]):.1e}")
 
 
 def _difference(ours: list[torch.Tensor], theirs: list[torch.Tensor]) -> float:
     assert len(ours) == len(theirs)
-    return max(float((mine - other).abs().max()) for mine, other in zip(ours, theirs))
+    return max(float((mine - other).abs().max()) for mine, other in zip(ours, theirs, strict=True))
 
 
 if __name__ == "__main__":

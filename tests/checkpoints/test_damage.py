@@ -185,7 +185,7 @@ def json_of_a_list(folder):
 
 
 def unknown_filter(folder):
-    (folder / "preprocessor_config.json").write_text('{"resample": 5}')
+    (folder / "preprocessor_config.json").write_text('{"resample": 6}')
 
 
 def change(folder, **values):
@@ -200,7 +200,7 @@ FOLDERS = {
     other_type: "config.json is of a vit; wanted is one of pvt_v2, segformer, glpn",
     no_json: "config.json is not JSON .*download or write it again",
     json_of_a_list: "preprocessor_config.json holds a list; wanted is an object",
-    unknown_filter: "resamples by 5; known are 2",
+    unknown_filter: "says resample 6; use one of Pillow's",
 }
 
 

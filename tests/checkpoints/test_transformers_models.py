@@ -67,7 +67,7 @@ MODELS = {
 }
 
 
-def answer_of(model, picture):
+def outputs_of(model, picture):
     output = model(picture)
     return output.predicted_depth[:, None] if "predicted_depth" in output else output.logits
 
@@ -78,18 +78,18 @@ def difference(ours, theirs):
 
 @torch.inference_mode()
 @pytest.mark.parametrize("name", MODELS)
-def test_a_saved_model_is_read_and_answers_the_same(name, tmp_path, image, shaken):
+def test_a_saved_model_is_read_and_gives_the_same_outputs(name, tmp_path, image, shaken):
     theirs = shaken(MODELS[name]())
     theirs.save_pretrained(tmp_path)
     ours = load_model(tmp_path)
     for picture in (image(96, 128), image(64, 64)):
-        assert difference(ours(picture), answer_of(theirs, picture)) < BOUND
+        assert difference(ours(picture), outputs_of(theirs, picture)) < BOUND
 
 
 @torch.inference_mode()
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", ["b3", "b4", "b5"])
-def test_the_large_classifiers_answer_the_same(variant, tmp_path, image, shaken):
+def test_the_large_classifiers_give_the_same_outputs(variant, tmp_path, image, shaken):
     theirs = shaken(classifier(variant))
     theirs.save_pretrained(tmp_path)
     picture = image(96, 128)
@@ -145,7 +145,7 @@ def test_transformers_opens_what_is_saved_for_it(name, tmp_path, image, shaken):
     assert not info["mismatched_keys"]
     assert all(torch.equal(a, b) for a, b in zip(again.state_dict().values(), theirs.state_dict().values(), strict=True))
     picture = image(64, 96)
-    assert difference(answer_of(again.eval(), picture), answer_of(theirs, picture)) < 1e-5
+    assert difference(outputs_of(again.eval(), picture), outputs_of(theirs, picture)) < 1e-5
 
 
 @torch.inference_mode()
@@ -220,11 +220,71 @@ def test_what_transformers_cannot_hold_is_refused_with_what_can(tmp_path):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("num_attention_heads", [1, 2, 4, 8]), ("strides", [2, 2, 2, 2]), ("hidden_act", "relu"), ("depths", [1, 2, 2, 2])],
+    [
+        ("num_attention_heads", [1, 2, 4, 7]),
+        ("num_attention_heads", [1, 2, 4]),
+        ("num_attention_heads", 8),
+        ("strides", [2, 2, 2, 2]),
+        ("patch_sizes", [4, 2, 2, 2]),
+        ("num_encoder_blocks", 3),
+        ("hidden_act", "laplace"),
+        ("depths", [1, 2, 2, 2]),
+        ("sr_ratios", [4, 4, 2, 1]),
+        ("decoder_hidden_size", 128),
+        ("reshape_last_stage", False),
+    ],
 )
-def test_settings_that_the_weights_do_not_show_are_checked(key, value, tmp_path):
+def test_settings_that_contradict_the_weights_or_cannot_be_built_are_named(key, value, tmp_path):
     segmenter().save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, key: value}))
-    with pytest.raises(UserError, match=key):
+    with pytest.raises(UserError, match=f"config.json says {key}") as refusal:
+        load_model(tmp_path)
+    assert "\n" not in str(refusal.value)
+
+
+SETTINGS = {
+    "other numbers of heads": {"num_attention_heads": [2, 4, 5, 8]},
+    "other reductions": {"sr_ratios": [4, 2, 2, 1]},
+    "a reduction in the last stage": {"sr_ratios": [8, 4, 2, 2]},
+    "other widths": {"hidden_sizes": [16, 32, 80, 128]},
+    "other MLP ratios": {"mlp_ratios": [2, 3, 4, 5]},
+    "other depths": {"depths": [1, 1, 3, 2]},
+    "ReLU": {"hidden_act": "relu"},
+    "SiLU": {"hidden_act": "silu"},
+    "tanh for GELU": {"hidden_act": "gelu_new"},
+    "four channels": {"num_channels": 4},
+}
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize("family", ["pvt_v2", "segformer"])
+def test_other_settings_of_transformers_are_built(family, settings, tmp_path, image, shaken):
+    theirs = shaken(
+        PvtV2ForImageClassification(PvtV2Config(num_labels=5, **settings)) if family == "pvt_v2" else segmenter(**settings)
+    )
+    theirs.save_pretrained(tmp_path / "theirs")
+    ours = load_model(tmp_path / "theirs")
+    picture = image(65, 97, channels=settings.get("num_channels", 3))
+    assert difference(ours(picture), outputs_of(theirs, picture)) < BOUND
+
+    folder = save_model(ours, tmp_path / "ours", layout="huggingface")
+    again = type(theirs).from_pretrained(folder).eval()
+    assert difference(outputs_of(again, picture), outputs_of(theirs, picture)) < 1e-5
+
+
+@torch.inference_mode()
+def test_projections_without_biases_are_built(tmp_path, image, shaken):
+    theirs = shaken(PvtV2ForImageClassification(PvtV2Config(num_labels=5, qkv_bias=False)))
+    theirs.save_pretrained(tmp_path / "theirs")
+    ours = load_model(tmp_path / "theirs")
+    assert difference(ours(image(65, 97)), theirs(image(65, 97)).logits) < BOUND
+    folder = save_model(ours, tmp_path / "ours", layout="huggingface")
+    assert not type(theirs).from_pretrained(folder).config.qkv_bias
+
+
+def test_glpn_whose_head_starts_elsewhere_is_refused(tmp_path):
+    estimator(head_in_index=0).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="config.json says head_in_index 0; pvtseg builds -1 only"):
         load_model(tmp_path)

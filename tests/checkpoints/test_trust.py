@@ -392,7 +392,9 @@ def with_head(target, **options):
 def test_a_part_of_ones_own_needs_one_word(mine, model, tmp_path):
     path = as_safetensors(with_head("mine.heads.MyHead"), tmp_path, dict(model.state_dict()))
     for load in loaders(model):
-        with pytest.raises(UserError, match=r"mine.heads.MyHead \(head._target_\).*if mine is a package of yours, add 'trust=\[mine\]'"):
+        with pytest.raises(
+            UserError, match=r"mine.heads.MyHead \(head._target_\).*if mine is a package of yours, add 'trust=\[mine\]'"
+        ):
             load(path)
     assert not mine.exists()
     for trusted in (("mine",), ["other", "mine"], "mine", ("mine.heads",)):

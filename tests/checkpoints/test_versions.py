@@ -110,7 +110,10 @@ def test_our_files_carry_the_version(saved):
 @pytest.mark.parametrize(
     ("packed", "message"),
     [
-        ({"version": VERSION + 1, "config": {"backbone": {}}}, rf"has version {VERSION + 1}, this pvtseg knows {VERSION}; install"),
+        (
+            {"version": VERSION + 1, "config": {"backbone": {}}},
+            rf"has version {VERSION + 1}, this pvtseg knows {VERSION}; install",
+        ),
         ({"version": -1, "config": {"backbone": {}}}, "has version -1; wanted is 0 to"),
         ({"version": "1", "config": {"backbone": {}}}, "is not one of pvtseg; save the model again"),
         ({"version": True, "config": {"backbone": {}}}, "is not one of pvtseg; save the model again"),
@@ -118,7 +121,10 @@ def test_our_files_carry_the_version(saved):
         ([1], "is not one of pvtseg; save the model again"),
         ("{", "its configuration is not JSON"),
         ({"task": {"_target_": "pvtseg.tasks.Panoptic"}, "head": {}, "backbone": {}}, "trained for the task 'panoptic'"),
-        ({"task": {"_target_": "pvtseg.tasks.Depth"}, "head": {}, "backbone": {}}, "not one that pvtseg has stored.*save the model"),
+        (
+            {"task": {"_target_": "pvtseg.tasks.Depth"}, "head": {}, "backbone": {}},
+            "not one that pvtseg has stored.*save the model",
+        ),
     ],
 )
 def test_another_version_is_refused_in_one_line(packed, message, saved, tmp_path):

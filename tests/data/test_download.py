@@ -29,19 +29,19 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.content, self.ranges, self.breaks_at, self.asked = CONTENT, True, None, []
+        self.content, self.ranges, self.breaks_at, self.requested = CONTENT, True, None, []
         self.url = f"http://127.0.0.1:{self.server_port}/set.bin"
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         server, start = self.server, 0
-        asked = self.headers.get("Range")
-        server.asked.append(asked)
+        requested = self.headers.get("Range")
+        server.requested.append(requested)
         if self.path.startswith("/gone"):
             return self.send_error(404)
-        if asked and server.ranges:
-            start = int(asked.removeprefix("bytes=").removesuffix("-"))
+        if requested and server.ranges:
+            start = int(requested.removeprefix("bytes=").removesuffix("-"))
             if start >= len(server.content):
                 return self.send_error(416)
         self.send_response(206 if start else 200)
@@ -72,7 +72,7 @@ def test_a_file_is_fetched_checked_and_not_fetched_again(server, tmp_path):
     assert reports[-1] == ("checking set.bin", len(CONTENT), len(CONTENT))
     assert ("fetching set.bin", len(CONTENT), len(CONTENT)) in reports
     obtain(remote, tmp_path / "new", silent)
-    assert len(server.asked) == 1
+    assert len(server.requested) == 1
 
 
 @pytest.mark.parametrize("ranges", [True, False])
@@ -83,7 +83,7 @@ def test_a_broken_transfer_goes_on_where_it_stopped(server, tmp_path, ranges):
     assert not (tmp_path / "set.bin").exists()
     server.breaks_at = None
     assert obtain(RemoteFile(server.url, SHA1), tmp_path, silent).read_bytes() == CONTENT
-    assert server.asked == [None, "bytes=300000-"]
+    assert server.requested == [None, "bytes=300000-"]
 
 
 def test_a_transfer_that_was_whole_but_unchecked_is_checked(server, tmp_path):
@@ -98,7 +98,7 @@ def test_a_file_with_another_checksum_is_removed(server, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_address_that_does_not_answer_is_named(server, tmp_path):
+def test_an_address_that_is_not_found_is_named(server, tmp_path):
     with pytest.raises(UserError, match=r"/gone\.zip returns 404"):
         obtain(RemoteFile(server.url.replace("set.bin", "gone.zip")), tmp_path, silent)
     with pytest.raises(UserError, match=r"127\.0\.0\.1:9/a\.zip broke off after 0 bytes"):

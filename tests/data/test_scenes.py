@@ -1,4 +1,4 @@
-"""The rendered scenes: one room a key, and every answer about it from the same rays."""
+"""The rendered scenes: one room per key, and all targets of it from the same rays."""
 
 from __future__ import annotations
 

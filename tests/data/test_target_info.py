@@ -28,8 +28,11 @@ def test_a_number_of_classes_gives_names():
         ({"names": "road"}, r"data\.labels\.names is 'road'; wanted is a list"),
         ({"names": ["road", False]}, r"put them in quotes"),
         ({"num_classes": 0}, r"num_classes is 0; use 1 or more"),
-        ({"names": ["road", "sky"], "ignore_index": 1}, r"ignore_index is 1, which is also class 'sky'.*such as 255"),
-        ({"num_classes": 300}, r"ignore_index is 255.*such as -1"),
+        (
+            {"names": ["road", "sky"], "ignore_index": 1},
+            r"ignore_index is 1, which is also class 'sky'.*such as data\.labels\.ignore_index=255",
+        ),
+        ({"num_classes": 300}, r"ignore_index is 255.*such as data\.labels\.ignore_index=-1"),
         ({"num_classes": 2, "palette": [[0, 0, 0]]}, r"palette has 1 colors for 2 classes"),
         ({"num_classes": 1, "palette": [[0, 0, 256]]}, r"palette holds \[0, 0, 256\].*0\.\.255"),
         ({"num_classes": 1, "palette": [[0, 0]]}, r"palette holds \[0, 0\].*red, green, blue"),

@@ -14,7 +14,7 @@ from pvtseg.heads.segformer import SegFormerHead
 NARROW, WIDE = (32, 64, 160, 256), (64, 128, 320, 512)
 
 
-def randomised(head):
+def randomized(head):
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in head.parameters():
@@ -49,7 +49,7 @@ def test_fusing_before_upsampling_is_the_papers_function(training, height, width
     features = features_of(height, width)
     outputs, gradients, means = [], [], []
     for function in (SegFormerHead.forward, in_the_papers_order):
-        head = randomised(SegFormerHead((4, 6, 8, 10), 5, channels=12)).train(training)
+        head = randomized(SegFormerHead((4, 6, 8, 10), 5, channels=12)).train(training)
         torch.manual_seed(2)  # the same channels are dropped
         outputs.append(function(head, features))
         outputs[-1].square().mean().backward()
@@ -104,7 +104,7 @@ def test_whole_channels_are_dropped_in_training_only(training):
 
 @pytest.mark.parametrize("rows", [1, 5, 1000])
 def test_logits_in_row_chunks_are_the_logits_at_once(monkeypatch, rows):
-    head = randomised(SegFormerHead((4, 6, 8, 10), 5, channels=12)).eval()
+    head = randomized(SegFormerHead((4, 6, 8, 10), 5, channels=12)).eval()
     features = features_of(65, 97)
     monkeypatch.setattr("pvtseg.layers.row_chunks.CPU_UPSAMPLED_BYTES", rows * 25 * 12 * 4)
     with torch.no_grad():

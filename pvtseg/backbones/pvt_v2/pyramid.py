@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -167,6 +168,7 @@ class PyramidVisionTransformer(nn.Module):
         blocks belongs to the block before it; the first embedding is layer 0.
         """
         layers, layer = {}, 0
+        stage: Any  # a Stage
         for i, stage in enumerate(self.stages):
             prefix = f"stages.{i}."
             layers |= {f"{prefix}embed.{name}": layer for name, _ in stage.embed.named_parameters()}

@@ -23,9 +23,7 @@ EPS: Epsilons = (1e-6, 1e-6)  # norm_cfg of MixVisionTransformer and PyramidVisi
 FRAME = re.compile(r"scale=\(\s*(\d+),\s*(\d+)\s*\)")  # of 1.x, and img_scale of 0.x
 
 # torch's MultiheadAttention stores the projections of query, key and value as one tensor
-IN_PROJECTION = SplitTensor(
-    "attention.in_projection.in_proj_", ("attention.query.", "attention.key_value."), sizes=(1, 2)
-)
+IN_PROJECTION = SplitTensor("attention.in_projection.in_proj_", ("attention.query.", "attention.key_value."), sizes=(1, 2))
 # 1 x 1 convolutions for our linear layers
 EXPAND = SplitTensor("mlp.expand_conv.", ("mlp.expand.",), kernel=(1, 1))
 CONTRACT = SplitTensor("mlp.contract_conv.", ("mlp.contract.",), kernel=(1, 1))
@@ -62,9 +60,7 @@ def _sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
     return {"num_classes": len(state["head.classify.weight"]), "channels": len(state["head.norm.weight"]), "dropout": 0.1}
 
 
-HEAD = HeadKind(
-    "segmentation", "pvtseg.heads.conv_segformer.ConvSegFormerHead", "head.branches.0.norm.weight", _sizes
-)
+HEAD = HeadKind("segmentation", "pvtseg.heads.conv_segformer.ConvSegFormerHead", "head.branches.0.norm.weight", _sizes)
 
 SEGMENTER = Format(
     "openmmlab",

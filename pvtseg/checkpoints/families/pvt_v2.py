@@ -142,7 +142,7 @@ def _timm_image(config: Node) -> Node:
 
 
 def _timm_config(architecture: Architecture, config: Node) -> Node:
-    """timm's config.json of a model of ours."""
+    """The config.json of timm for a model of ours."""
     data, num_classes = config["data"], architecture.num_classes or 0
     transform = data["eval_transform"]
     written: Node = {
@@ -168,7 +168,7 @@ def _timm_config(architecture: Architecture, config: Node) -> Node:
 
 
 def _timm_name(backbone: Node) -> str:
-    """timm's name of this backbone; it has the published sizes."""
+    """The name that timm has for this backbone; it knows the published sizes."""
     name = backbone["_target_"].rpartition(".")[2]
     name = f"{name}_li" if backbone.get("linear") else name.replace("_linear", "_li").replace("mit_b5", "pvt_v2_b5")
     if not name.startswith("pvt_v2_b"):

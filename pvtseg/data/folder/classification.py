@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch.utils.data import Dataset
 
-from pvtseg.data.folder.listing import IMAGE_SUFFIXES, Pair, Split, find_files, folder_in, subfolders, take_split
+from pvtseg.data.folder.listing import IMAGE_SUFFIXES, LabeledImage, Split, find_files, folder_in, subfolders, take_split
 from pvtseg.data.io import read_image
 from pvtseg.data.target_info import ClassInfo
 from pvtseg.errors import UserError
@@ -44,7 +44,7 @@ class ClassFolder(Dataset):
         found = self.discover(root, images=images, config_key=config_key)
         self.labels = found if labels is None else _agreed(labels, found, str(folder))
         pairs = [
-            Pair(f"{name}/{item}", image, index)
+            LabeledImage(f"{name}/{item}", image, index)
             for index, name in enumerate(self.labels.names)
             for item, image in find_files(folder / name, image_suffixes, key="data.train.image_suffixes", needed=strict).items()
         ]

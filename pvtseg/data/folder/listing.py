@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from pvtseg.errors import UserError
 
@@ -19,11 +19,22 @@ log = logging.getLogger(__name__)
 
 
 class Pair(NamedTuple):
-    """An image file and its target: another file or, in a folder of classes, the class index."""
+    """An image file and the file of its target."""
 
     name: str
     image: str
-    target: str | int
+    target: str
+
+
+class LabeledImage(NamedTuple):
+    """An image file and its class index."""
+
+    name: str
+    image: str
+    target: int
+
+
+Item = TypeVar("Item", Pair, LabeledImage)
 
 
 class PairedFolder:
@@ -122,7 +133,7 @@ def find_files(
     return found
 
 
-def take_split(pairs: Sequence[Pair], split: Split, val_fraction: float, config_key: str) -> list[Pair]:
+def take_split(pairs: Sequence[Item], split: Split, val_fraction: float, config_key: str) -> list[Item]:
     """All pairs, or those for validation (`val_fraction` of them), or the others.
 
     A hash of its name alone decides where a pair goes, so files that are added later

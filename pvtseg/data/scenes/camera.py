@@ -42,7 +42,7 @@ def look(draws: Draws, star: Thing, size: Point, aspect: float) -> Camera | None
 
 def aimed(eye: Point, aim: Point, half: tuple[float, float]) -> Camera:
     """A camera at `eye` that looks at `aim` and holds its horizon level."""
-    forward = unit(tuple(a - e for a, e in zip(aim, eye, strict=True)))
+    forward = unit((aim[0] - eye[0], aim[1] - eye[1], aim[2] - eye[2]))
     right = unit((forward[1], -forward[0], 0.0))
     down = (
         forward[1] * right[2] - forward[2] * right[1],

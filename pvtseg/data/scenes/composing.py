@@ -53,8 +53,8 @@ def furnish(draws: Draws, kind: str, aspect: float, others: int) -> Room | None:
     piece = MAKERS[kind](draws)
     places = (stand(draws, piece, size) for _ in range(10))
     star = next((place for place in places if not hides(place, panels, size)), None)
-    camera = star and look(draws, star, size, aspect)
-    if camera is None:
+    camera = None if star is None else look(draws, star, size, aspect)
+    if star is None or camera is None:
         return None
     things = [star]
     for _ in range(others):

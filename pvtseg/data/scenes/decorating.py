@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pvtseg.data.scenes.draws import Draws
 from pvtseg.data.scenes.furniture import BRIGHT, FABRICS, WOODS
-from pvtseg.data.scenes.materials import DARK, Color, Material, Planks, Tiles, Wall
+from pvtseg.data.scenes.materials import DARK, Color, Material, Planks, Tiles, Wall, scaled_color
 from pvtseg.data.scenes.panels import Abstract, Door, Landscape, Rug, Window
 from pvtseg.data.scenes.rays import Point, unit
 from pvtseg.data.scenes.room import FLOOR, Panel, Sun, Thing
@@ -20,7 +20,7 @@ FRAMES: tuple[Color, ...] = ((0.5, 0.33, 0.1), (0.05, 0.04, 0.035), (0.2, 0.09, 
 def paint_walls(draws: Draws) -> Wall:
     """Plain paint, or stripes of two tones of it."""
     color = draws.one_of(PAINTS)
-    second = tuple(0.82 * c for c in color) if draws.chance(0.3) else color
+    second = scaled_color(color, 0.82) if draws.chance(0.3) else color
     return Wall(color, second=second, stripe=draws.between(0.2, 0.5))
 
 
@@ -66,7 +66,7 @@ def lay_floor(draws: Draws) -> Material:
         return Planks(draws.one_of(WOODS), width=draws.between(0.1, 0.18), length=draws.between(0.9, 1.6))
     tone = draws.between(0.3, 0.6)
     light: Color = (tone, tone * 0.95, tone * 0.86)
-    dark: Color = tuple(0.45 * c for c in light) if draws.chance(0.5) else light
+    dark = scaled_color(light, 0.45) if draws.chance(0.5) else light
     return Tiles(light, second=dark, side=draws.between(0.25, 0.45))
 
 
@@ -79,9 +79,9 @@ def lay_rug(draws: Draws, size: Point, star: Thing) -> Panel:
     half = (x, x) if is_round else (x, draws.between(0.7, 1.0))
     toward = draws.between(0.3, 0.7)
     spot = [star.frame.position[axis] * (1 - toward) + size[axis] / 2 * toward for axis in (0, 1)]
-    center = tuple(min(max(spot[axis], half[axis] + 0.1), size[axis] - half[axis] - 0.1) for axis in (0, 1))
+    across, along = (min(max(spot[axis], half[axis] + 0.1), size[axis] - half[axis] - 0.1) for axis in (0, 1))
     look = Rug(color, second=second, border=border, half=half, check=draws.between(0.14, 0.26), round=is_round)
-    return Panel("rug", FLOOR, center, half, look, round=is_round)
+    return Panel("rug", FLOOR, (across, along), half, look, round=is_round)
 
 
 def with_horizon(panel: Panel, eye_height: float) -> Panel:
@@ -100,7 +100,7 @@ def shine_in(draws: Draws, panels: list[Panel]) -> Sun | None:
         return None
     window = draws.one_of(windows)
     outward, aside, up = draws.between(0.6, 1.0), draws.between(-0.7, 0.7), draws.between(0.45, 0.8)
-    toward = [aside, up]
-    toward.insert(window.face // 2, outward if window.face % 2 else -outward)
+    through = outward if window.face % 2 else -outward
+    toward = (through, aside, up) if window.face // 2 == 0 else (aside, through, up)
     strength = draws.between(0.9, 1.5)
-    return Sun(window, unit(tuple(toward)), (strength, strength * 0.88, strength * 0.68))
+    return Sun(window, unit(toward), (strength, strength * 0.88, strength * 0.68))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pvtseg.data.scenes.draws import Draws
-from pvtseg.data.scenes.materials import Color, Doors, Fabric, Leaves, Material, Segments, Shade, Wood
+from pvtseg.data.scenes.materials import Color, Doors, Fabric, Leaves, Material, Segments, Shade, Wood, scaled_color
 from pvtseg.data.scenes.rays import Point
 from pvtseg.data.scenes.shapes import Box, Ellipsoid, Frustum, Shape
 
@@ -58,7 +58,7 @@ def sofa(draws: Draws) -> Piece:
     color = draws.one_of(FABRICS)
     second = draws.one_of(FABRICS) if draws.chance(0.2) else color
     cloth = Fabric(color, second=second)
-    cushion = Fabric(tuple(1.2 * c + 0.02 for c in color), second=second)
+    cushion = Fabric(scaled_color(color, 1.2, 0.02), second=second)
     arm, deep, seat = draws.between(0.13, 0.2), draws.between(0.4, 0.46), draws.between(0.4, 0.46)
     each = draws.between(0.54, 0.64) + (0.1 if seats == 1 else 0.0)
     half, height, sides = arm + seats * each / 2, draws.between(0.78, 0.92), draws.between(0.56, 0.64)
@@ -105,7 +105,7 @@ def cupboard(draws: Draws) -> Piece:
     parts = (
         slab(front, (-x, x), (-y, y), (0.085, height - 0.045)),
         slab(Wood(wood), (-x - 0.025, x + 0.025), (-y, y + 0.025), (height - 0.045, height)),
-        slab(Wood(tuple(0.35 * c for c in wood)), (-x + 0.03, x - 0.03), (-y, y - 0.04), (0.0, 0.085)),
+        slab(Wood(scaled_color(wood, 0.35)), (-x + 0.03, x - 0.03), (-y, y - 0.04), (0.0, 0.085)),
     )
     return Piece("cupboard", parts, (x + 0.025, y + 0.025), height)
 

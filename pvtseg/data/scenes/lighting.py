@@ -9,7 +9,7 @@ import numpy as np
 
 from pvtseg.data.scenes.materials import paint
 from pvtseg.data.scenes.rays import Rays, column, dot
-from pvtseg.data.scenes.room import ACROSS, Room
+from pvtseg.data.scenes.room import ACROSS, Room, Sun
 from pvtseg.data.scenes.tracing import Stage
 
 
@@ -25,7 +25,7 @@ def illuminate(stage: Stage, points: np.ndarray, normal: np.ndarray) -> np.ndarr
     sky = (np.float32(0.9) + np.float32(0.1) * normal[2]) * openness(room, points, normal)
     light = paint(room.light.power, strength) + paint(room.ambient, sky)
     if room.sun:
-        sunny = sunlit(room, points, normal)
+        sunny = sunlit(room, room.sun, points, normal)
         toward = column(room.sun.toward)
         rays = Rays(points.take(sunny, axis=1), np.repeat(toward * np.float32(9), sunny.size, axis=1))
         strength = dot(normal.take(sunny, axis=1), toward) * unshadowed(stage, rays)
@@ -33,9 +33,9 @@ def illuminate(stage: Stage, points: np.ndarray, normal: np.ndarray) -> np.ndarr
     return light
 
 
-def sunlit(room: Room, points: np.ndarray, normal: np.ndarray) -> np.ndarray:
+def sunlit(room: Room, sun: Sun, points: np.ndarray, normal: np.ndarray) -> np.ndarray:
     """The indices of those points (3, n) from which the sun can be seen through its window, past the bars."""
-    window, toward = room.sun.window, room.sun.toward
+    window, toward = sun.window, sun.toward
     axis = window.face // 2
     gap = np.float32(room.size[axis] if window.face % 2 else 0) - points[axis]
     u, v = (

@@ -24,6 +24,12 @@ def paint(color: Color, tone: np.ndarray) -> np.ndarray:
     return column(color) * tone
 
 
+def scaled_color(color: Color, factor: float, offset: float = 0.0) -> Color:
+    """Factor * color + offset."""
+    red, green, blue = color
+    return factor * red + offset, factor * green + offset, factor * blue + offset
+
+
 def layer(below: np.ndarray, mask: np.ndarray, color: Color, tone: np.ndarray | float = 1.0) -> np.ndarray:
     """`color` wherever the mask (n,) is set, what was below elsewhere; a mask between 0 and 1 mixes the two."""
     return below + (column(color) * tone - below) * mask.astype(np.float32)

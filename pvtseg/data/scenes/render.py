@@ -115,8 +115,8 @@ def normals(stage: Stage, look: range, ends: list[int], local: np.ndarray) -> np
         return column(tuple(inward))
     bounds = [end - ends[0] for end in ends]
     parts = [
-        stage.surfaces[number].shape.normal(local[:, start:stop])
+        shape.normal(local[:, start:stop])
         for number, start, stop in zip(look, bounds[:-1], bounds[1:], strict=True)
-        if start < stop
+        if start < stop and (shape := stage.surfaces[number].shape) is not None
     ]
     return surface.frame.outward(np.concatenate(parts, axis=1))

@@ -134,6 +134,5 @@ def _roots(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _around(center: Point, half: Point) -> tuple[Point, Point]:
-    low = tuple(c - h for c, h in zip(center, half, strict=True))
-    high = tuple(c + h for c, h in zip(center, half, strict=True))
-    return low, high
+    (x, y, z), (across, along, up) = center, half
+    return (x - across, y - along, z - up), (x + across, y + along, z + up)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from pvtseg.data.transforms.pipeline import A, Pipeline
-from pvtseg.data.transforms.sizes import as_size
+from pvtseg.data.transforms.sizes import as_range, as_size
 from pvtseg.data.transforms.strong import RandAugment, RandomErasing
 
 
@@ -41,8 +41,8 @@ class ClassificationTraining(Pipeline):
             [
                 A.RandomResizedCrop(
                     as_size(size, option="data.train_transform.size"),
-                    scale=tuple(scale),
-                    ratio=tuple(ratio),
+                    scale=as_range(scale),
+                    ratio=as_range(ratio),
                     interpolation=cv2.INTER_CUBIC,
                     area_for_downscale="image",
                 ),

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from pvtseg.data.transforms.pipeline import A, Pipeline
-from pvtseg.data.transforms.sizes import as_size
+from pvtseg.data.transforms.sizes import as_range, as_size
 
 
 class DepthTraining(Pipeline):
@@ -58,7 +58,7 @@ class DepthTraining(Pipeline):
                 A.RandomCrop(height, width, pad_if_needed=True, pad_position="top_left", fill=0, fill_mask=0),
                 A.HorizontalFlip(p=flip_prob),
                 A.RandomBrightnessContrast(brightness, contrast, p=color_prob),
-                A.RandomGamma(tuple(gamma), p=color_prob),
+                A.RandomGamma(as_range(gamma), p=color_prob),
                 A.HueSaturationValue(hue, saturation, value, p=color_prob),
                 *extra,
             ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -22,6 +22,15 @@ from pvtseg.interfaces import EvalTransform
 Interpolation = Literal["bilinear", "bicubic"]
 
 
+@runtime_checkable
+class Scalable(EvalTransform, Protocol):
+    """A transform with several sizes."""
+
+    def at(self, ratio: float) -> EvalTransform:
+        """The same transform for an image that is `ratio` times as large."""
+        ...
+
+
 class MultiScale:
     """The image as `transform` prepares it, and again at each of the ratios, each time resized from the original.
 
@@ -30,7 +39,7 @@ class MultiScale:
     """
 
     def __init__(self, transform: EvalTransform, ratios: Sequence[float]) -> None:
-        if not hasattr(transform, "at"):
+        if not isinstance(transform, Scalable):
             raise UserError(
                 f"data.eval_transform is {type(transform).__name__}, which has one size only; use inference=flip or "
                 "inference=whole, or a transform with several sizes, such as "
@@ -67,7 +76,7 @@ class Resize:
 
     def __init__(self, size: int | Sequence[int], *, interpolation: Interpolation = "bilinear") -> None:
         self.size = as_size(size, option="data.eval_transform.size")
-        self.interpolation = interpolation
+        self.interpolation: Interpolation = interpolation
         self.resampling = _resampling(interpolation)
 
     def at(self, ratio: float) -> Resize:

@@ -11,10 +11,17 @@ from typing import Any
 
 import numpy as np
 import torch
+import torchvision
+from PIL import Image
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as vision
 
 from pvtseg.data.transforms.sizes import as_size, scaled
+
+# Filters that torchvision lacks for tensors; it has Lanczos since 0.27.
+PILLOW = {"box": Image.Resampling.BOX, "hamming": Image.Resampling.HAMMING}
+if tuple(int(number) for number in torchvision.__version__.split(".")[:2]) < (0, 27):
+    PILLOW["lanczos"] = Image.Resampling.LANCZOS
 
 
 class Squash:
@@ -76,6 +83,9 @@ class ShortestEdge:
 
 def _resize(image: np.ndarray, size: Sequence[int], interpolation: str) -> np.ndarray:
     """(H, W, 3) uint8 -> `size` (height, width)."""
+    if interpolation in PILLOW:
+        height, width = size
+        return np.array(Image.fromarray(image).resize((width, height), PILLOW[interpolation]))
     maps = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)
     resized = vision.resize(maps, list(size), InterpolationMode(interpolation), antialias=True)
     return resized.permute(1, 2, 0).numpy()

@@ -15,6 +15,12 @@ def as_size(size: int | Sequence[int], *, option: str = "size") -> tuple[int, in
     return sides
 
 
+def as_range(limits: Sequence[float]) -> tuple[float, float]:
+    """The lower and the upper limit."""
+    low, high = limits
+    return low, high
+
+
 def scaled(size: Sequence[int], scale: float) -> tuple[int, int]:
     """(height, width) times scale, rounded half up; never less than one pixel."""
     height, width = size

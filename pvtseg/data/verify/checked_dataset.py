@@ -9,21 +9,18 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from torch.utils.data import Dataset
 
+from pvtseg.data.samples import Samples
 from pvtseg.interfaces import Sample
 
 
 @runtime_checkable
-class CheckedDataset(Protocol):
+class CheckedDataset(Samples, Protocol):
     """A data set of `Sample`s that knows its files.
 
     unpaired: paths of images without a target.
     """
 
     unpaired: Sequence[str]
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> Sample: ...
 
     def files(self, index: int) -> Mapping[str, Path | str]:
         """The files of one item: "image" and, if it has its own, "target"."""
@@ -53,7 +50,7 @@ class UnknownFiles(Dataset):
 
     unpaired: Sequence[str] = ()
 
-    def __init__(self, samples: Dataset, split: str) -> None:
+    def __init__(self, samples: Samples, split: str) -> None:
         self.samples = samples
         self.split = split
 
@@ -68,6 +65,6 @@ class UnknownFiles(Dataset):
         return {"image": f"{self.split} item {index}"}
 
 
-def as_checked(samples: Dataset, split: str) -> CheckedDataset:
+def as_checked(samples: Samples, split: str) -> CheckedDataset:
     """The data set itself if it knows its files, else wrapped."""
     return samples if isinstance(samples, CheckedDataset) else UnknownFiles(samples, split)

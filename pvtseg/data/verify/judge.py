@@ -37,7 +37,7 @@ def judge(splits: Mapping[str, SplitStatistics], expected: Expected) -> list[Fin
         found += _counts(split, expected)
         found += _palettes(split)
         if expected.labels is not None and split.checked:
-            found += _classes(split, expected)
+            found += _classes(split, expected.labels, has_label_map=expected.has_label_map)
     if "val" in splits:
         found += _batches(splits["val"], expected)
     if {"train", "val"} <= splits.keys():
@@ -72,12 +72,11 @@ def _palettes(split: SplitStatistics) -> Iterator[Finding]:
         yield Finding("palette", split.name, text)
 
 
-def _classes(split: SplitStatistics, expected: Expected) -> Iterator[Finding]:
-    labels = expected.labels
+def _classes(split: SplitStatistics, labels: ClassInfo, *, has_label_map: bool) -> Iterator[Finding]:
     pixels = np.broadcast_to(split.class_pixels, labels.num_classes)
     if not pixels.any() and not split.ignored:
         return  # no label could be read, which is said elsewhere
-    if not expected.has_label_map:
+    if not has_label_map:
         hidden = hidden_class(pixels > 0, split.ignored > 0, labels)
         if hidden is not None:
             yield Finding("two_values", split.name, f"{hidden.seen_in(f'the masks of {split.name}')}.")

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from pvtseg.data.samples import Samples
 from pvtseg.data.target_info import ClassInfo, DepthRange
 from pvtseg.data.verify.checked_dataset import CheckedDataset, CheckedDepth, as_checked
 from pvtseg.data.verify.findings import Finding, kind_of
@@ -57,7 +58,7 @@ class SampleCheck:
 
 
 def check_dataset(
-    samples: Dataset,
+    samples: Samples,
     split: str,
     *,
     labels: ClassInfo | None = None,
@@ -121,7 +122,7 @@ def _check_image(check: SampleCheck, split: str, image: np.ndarray) -> None:
         raise UserError(f"{check.name} is {image.dtype} {image.shape}; wanted is uint8 (height, width, 3).")
     check.size = image.shape[:2]
     check.levels = np.stack([np.bincount(image[..., channel].ravel(), minlength=256) for channel in range(3)])
-    check.digest = hashlib.blake2b(np.ascontiguousarray(image), digest_size=8).digest()
+    check.digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8).digest()
     if (check.levels > 0).sum() == 3:
         text = f"{check.name} is one single color; look at it, and take it out if it is damaged."
         check.findings.append(Finding("blank", split, text, "warning"))

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from torch.utils.data import Dataset
 
+from pvtseg.data.samples import Samples
 from pvtseg.data.target_info import ClassInfo, DepthRange
 from pvtseg.data.verify.checked_dataset import CheckedDepth, CheckedMasks
 from pvtseg.data.verify.hidden_class import hidden_class
@@ -18,7 +18,7 @@ COUNT = 16  # images that are always looked at
 MOST = 256  # images that are looked at before training is refused
 
 
-def check_start(samples: Dataset, *, labels: ClassInfo | None, depth: DepthRange | None) -> None:
+def check_start(samples: Samples, *, labels: ClassInfo | None, depth: DepthRange | None) -> None:
     """Raises UserError if these training samples cannot be learned from.
 
     Refused are labels that do not exist, masks without any valid pixel, a class that
@@ -44,7 +44,7 @@ def check_start(samples: Dataset, *, labels: ClassInfo | None, depth: DepthRange
 class _Labels:
     """Segmentation maps and class indices."""
 
-    def __init__(self, labels: ClassInfo, samples: Dataset) -> None:
+    def __init__(self, labels: ClassInfo, samples: Samples) -> None:
         self.labels = labels
         self.seen = np.zeros(labels.num_classes, bool)
         self.ignored = self.maps = 0
@@ -79,7 +79,7 @@ class _Labels:
 class _Depth:
     """Depth maps."""
 
-    def __init__(self, depth: DepthRange, samples: Dataset) -> None:
+    def __init__(self, depth: DepthRange, samples: Samples) -> None:
         self.range = depth
         self.samples = samples
         self.valid = self.maps = 0

@@ -49,10 +49,10 @@ class SplitStatistics:
         self.findings += check.findings
         if all(finding.severity != "error" for finding in check.findings):
             self.sound.append(check.index)
-        if check.size is not None:
+        if check.size is not None and check.digest is not None:
             self.sizes[check.size] += 1
             self.levels = self.levels + check.levels
-            self._find_duplicate(check)
+            self._find_duplicate(check.name, check.digest)
         if check.classes is not None:
             shown = check.classes > 0
             self.class_pixels = self.class_pixels + check.classes
@@ -67,10 +67,10 @@ class SplitStatistics:
             self.valid += check.depth.valid
             self.depth_pixels += check.depth.pixels
 
-    def _find_duplicate(self, check: SampleCheck) -> None:
-        first = self.names.setdefault(check.digest, check.name)
-        if first != check.name:
-            text = f"{check.name} shows the same as {first}; keep one of them."
+    def _find_duplicate(self, name: str, digest: bytes) -> None:
+        first = self.names.setdefault(digest, name)
+        if first != name:
+            text = f"{name} shows the same as {first}; keep one of them."
             self.findings.append(Finding("duplicate", self.name, text, "warning"))
 
     @property

@@ -10,7 +10,7 @@ def slope(height=200, width=300):
     return np.stack([columns * 255 / width, rows * 255 / height, np.zeros_like(rows)], axis=-1).astype(np.uint8)
 
 
-def test_the_target_is_left_alone_and_the_size_is_the_one_asked_for():
+def test_the_target_is_unchanged_and_the_size_is_that_of_the_option():
     transform = ClassificationTraining((64, 96))
     sample = transform(image=slope(), target=3)
     assert sample["target"] == 3
@@ -18,7 +18,7 @@ def test_the_target_is_left_alone_and_the_size_is_the_one_asked_for():
     assert sample["image"].dtype == np.uint8
 
 
-def test_crops_cover_the_asked_share_of_the_image():
+def test_crops_cover_the_fraction_of_the_image_in_scale():
     transform = ClassificationTraining(64, scale=(0.3, 0.5), color_jitter=0.0)
     for number in range(40):
         transform.seed(number)

@@ -41,7 +41,7 @@ def test_image_and_target_stay_aligned(base_size):
 
 
 @pytest.mark.parametrize("size", [(128, 160), 96, (700, 900)])
-def test_the_size_is_always_the_one_asked_for(size):
+def test_the_size_is_always_that_of_the_option(size):
     image, mask = blocks()
     transform = SegmentationTraining(size)
     expected = (size, size) if isinstance(size, int) else size
