@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 import pvtseg
 from pvtseg.backbones.pvt_v2 import PyramidVisionTransformer
 from pvtseg.build import build_model, build_task, complete, compose
+from pvtseg.instantiate import instantiate_node
 from pvtseg.paths import config_dir
 
 TASKS = ("segmentation", "depth", "classification")
@@ -270,7 +271,6 @@ def test_every_target_names_the_file_that_defines_the_part():
 @pytest.mark.parametrize("task", TASKS)
 def test_every_metric_that_is_monitored_is_computed(task):
     config = plain(f"task={task}")
-    with torch.device("meta"):
-        built = build_task(config, build_model(config))
-    assert config["monitor"]["metric"] in built.metrics.compute()
+    metrics = instantiate_node(config["metrics"], "metrics")
+    assert config["monitor"]["metric"] in metrics.compute()
     assert config["monitor"]["mode"] in ("max", "min")

@@ -1,7 +1,8 @@
 """No forward pass and no loss makes the host wait for the device.
 
-A copy from the host and a value that is read back make a GPU's host wait. They are counted on the `meta` device, under modes
-that see every operator and every function of torch, so that no GPU is needed.
+A copy from the host and a value that is read back make a GPU's host wait. They are
+counted on the `meta` device, under modes that see every operator and every function of
+torch, so that no GPU is needed.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def tensors_in(tree) -> list[torch.Tensor]:
 
 
 class Waits(TorchDispatchMode):
-    """Counts copies from the CPU to the meta device, and operators there that read values."""
+    """Counts copies from the CPU to the meta device, and operators there that read
+    values.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,7 +67,9 @@ class Waits(TorchDispatchMode):
 
 
 class NumbersToDevice(TorchFunctionMode):
-    """Counts the functions that copy Python numbers to the meta device, which no dispatch mode sees."""
+    """Counts the functions that copy Python numbers to the meta device, which no
+    dispatch mode sees.
+    """
 
     def __init__(self) -> None:
         super().__init__()

@@ -337,3 +337,18 @@ def test_a_backbone_of_ones_own_is_saved_and_loaded(tmp_path, monkeypatch):
     assert not report.missing_keys
     with pytest.raises(UserError, match="Hugging Face has no stripes.Stripes; save with layout=pvtseg"):
         save_model(model, tmp_path, layout="huggingface")
+
+
+def test_what_the_weights_of_a_model_by_hand_do_not_show_is_saved_too(tmp_path):
+    backbone = mit_b0(num_heads=[2, 4, 10, 16], activation="silu", out_indices=(0, 1, 3)).eval()
+    again = load_backbone(save_model(backbone, tmp_path))
+    image = torch.randn(1, 3, 64, 96)
+    with torch.inference_mode():
+        assert all(torch.equal(ours, theirs) for ours, theirs in zip(again(image), backbone(image), strict=True))
+    assert len(again(image)) == 3
+
+
+def test_a_foreign_model_by_hand_is_refused_in_one_line(tmp_path):
+    model = Model(Stripes(), LinearHead((8, 16, 24, 32), 3))
+    with pytest.raises(UserError, match="a model with the backbone Stripes needs its configuration; build it by build_model"):
+        save_model(model, tmp_path)

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from pvtseg.backbones.pvt_v2.activations import ACTIVATIONS
+from pvtseg.backbones.pvt_v2.pyramid import PyramidVisionTransformer
 from pvtseg.checkpoints import trust as trusting
 from pvtseg.checkpoints.architecture import Architecture
 from pvtseg.checkpoints.describe import describe
@@ -67,15 +69,38 @@ def read_checkpoint(
 
 
 def describe_by_hand(model: nn.Module, state: State) -> dict[str, Any]:
-    """The configuration of a model that was put together by hand, with the image of the authors' code."""
-    architecture = Architecture.of(state, HEADS)
+    """The configuration of a model that was put together by hand, with the image of the authors' code.
+
+    Raises UserError if its backbone is not one of pvtseg.
+    """
     backbone: Any = getattr(model, "backbone", model)
-    first = backbone.stages[0]
+    if not isinstance(backbone, PyramidVisionTransformer):
+        raise UserError(
+            f"a model with the backbone {type(backbone).__name__} needs its configuration; "
+            "build it by build_model, or set model.config."
+        )
+    architecture = Architecture.of(state, HEADS)
     family = _family_of(architecture)
     layout = next(format.layout for format in family.formats if architecture.head in format.heads)
-    facts = replace(family.read(architecture, layout, Settings({}, {}, {})), eps=(first.embed.norm.eps, first.norm.eps))
+    facts = replace(
+        family.read(architecture, layout, Settings({}, {}, {})),
+        eps=(backbone.stages[0].embed.norm.eps, backbone.stages[0].norm.eps),
+        backbone=_options_of(backbone),
+    )
     max_depth = getattr(model.head, "max_depth", None) if architecture.head else None
     return describe(architecture, facts, max_depth=max_depth)
+
+
+def _options_of(backbone: Any) -> dict[str, Any]:
+    """The options of an encoder that its weights do not show, if they are not the defaults."""
+    blocks = [stage.blocks[0] for stage in backbone.stages]
+    seen = {
+        "num_heads": [block.attention.num_heads for block in blocks],
+        "activation": next(name for name, function in ACTIVATIONS.items() if function is blocks[0].mlp.activation),
+        "out_indices": list(backbone.out_indices),
+    }
+    defaults = {"num_heads": [1, 2, 5, 8], "activation": "gelu", "out_indices": [0, 1, 2, 3]}
+    return {key: value for key, value in seen.items() if value != defaults[key]}
 
 
 def recognize(names: Collection[str]) -> tuple[Family, Format] | None:

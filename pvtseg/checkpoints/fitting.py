@@ -92,7 +92,7 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     module.load_state_dict(state, strict=False)
 
 
-def fit_backbone(backbone: nn.Module, checkpoint: Checkpoint) -> BackboneFit:
+def fit_backbone(backbone: Any, checkpoint: Checkpoint) -> BackboneFit:
     """The checkpoint's encoder for a backbone, whose in_channels may differ.
 
     Raises UserError if it is another encoder, or holds less than half of this one.
@@ -213,11 +213,12 @@ def _fit_one(
 def _fit_classes(wanted: Mapping[str, Tensor], classifier: State, ours: ClassInfo, theirs: ClassInfo) -> tuple[State, list[str]]:
     """The classifier with the rows of the classes that both know by name."""
     comparable = theirs.named == ours.named and (ours.named or theirs.names == ours.names)
-    kept = [name for name in ours.names if comparable and name in theirs.names]
+    our_names, their_names = list(ours.names or ()), list(theirs.names or ())
+    kept = [name for name in our_names if comparable and name in their_names]
     if not kept:
         return {}, [f"none of the {theirs.num_classes} classes kept, because they have no names in common"]
-    rows = {name: adapt_classes(tensor, wanted[name], theirs.names, ours.names) for name, tensor in classifier.items()}
-    made = [name for name in ours.names if name not in theirs.names]
+    rows = {name: adapt_classes(tensor, wanted[name], their_names, our_names) for name, tensor in classifier.items()}
+    made = [name for name in our_names if name not in their_names]
     return rows, [f"classes kept: {', '.join(kept)}"] + ([f"classes new: {', '.join(made)}"] if made else [])
 
 

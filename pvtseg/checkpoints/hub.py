@@ -30,7 +30,7 @@ def download(
         from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
     except ImportError as error:
         raise UserError(
-            f"to load {source} from the Hugging Face hub, huggingface_hub is needed; pip install 'pvtseg[hub]', "
+            f"to load {source} from the Hugging Face hub, huggingface_hub is needed; pip install huggingface-hub, "
             "or download the files yourself and give their folder."
         ) from error
 
@@ -52,7 +52,9 @@ def download(
             except EntryNotFoundError:  # the repository has no such file
                 continue
     except (HfHubHTTPError, OSError, ValueError) as error:
-        raise UserError(f"{source} is neither a file nor a folder here, and the hub answers: {_reason(error)}") from error
+        raise UserError(
+            f"{source} is neither a file nor a folder here, and the hub says: {_reason(error)}; check the name."
+        ) from error
     weights = [files[file] for file in WEIGHTS if file in files]
     if weights:
         return weights[0].parent

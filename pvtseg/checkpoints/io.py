@@ -99,7 +99,7 @@ def _read_torch(path: Path, start: bytes) -> Weights:
 
 
 def _refusal(path: Path, reason: str) -> UserError:
-    """Torch names the function that a pickle asked for; where it names none, the bytes were no pickle."""
+    """The error for a pickle that names a function, which torch tells; without one, the bytes are not a pickle."""
     wanted = re.search(r"(?:GLOBAL|global|class) ([\w.]+\.\w+)", reason)
     if wanted is None:
         return _unreadable(path)

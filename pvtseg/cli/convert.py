@@ -39,8 +39,8 @@ def convert(config: DictConfig) -> float:
     folder = save_model(model, config.output, config.layout)
     opened_by, run_converted = _open(folder, config.layout, model, options["trust"])
 
-    in_channels = getattr(model, "backbone", model).in_channels
-    image = torch.randn(1, in_channels, *SIZE, generator=torch.Generator().manual_seed(0))
+    backbone: Any = getattr(model, "backbone", model)
+    image = torch.randn(1, backbone.in_channels, *SIZE, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         pairs = list(zip(_ours(model)(image), run_converted(image), strict=True))
     difference = max(float((before - after).abs().max()) for before, after in pairs)
@@ -80,8 +80,8 @@ def _tensors(outputs: Any) -> list[Tensor]:
 def _transformers(folder: Path) -> Run:
     import transformers
 
-    architecture = transformers.AutoConfig.from_pretrained(folder).architectures[0]
-    model = getattr(transformers, architecture).from_pretrained(folder).eval()
+    config: Any = transformers.AutoConfig.from_pretrained(folder)
+    model = getattr(transformers, config.architectures[0]).from_pretrained(folder).eval()
 
     def outputs(image: Tensor) -> list[Tensor]:
         output = model(image)
@@ -95,5 +95,5 @@ def _transformers(folder: Path) -> Run:
 def _timm(folder: Path, *, is_model: bool) -> Run:
     import timm
 
-    model = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+    model: Any = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
     return lambda image: [model(image) if is_model else model.forward_features(image)]

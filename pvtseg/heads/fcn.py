@@ -1,4 +1,6 @@
-"""A small fully convolutional head on one map: PSPNet's auxiliary head (https://arxiv.org/abs/1612.01105, section 3.3)."""
+"""A small fully convolutional head on one map: PSPNet's auxiliary head
+(https://arxiv.org/abs/1612.01105, section 3.3).
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,11 @@ from pvtseg.interfaces import Features, Size
 
 
 class FCNHead(nn.Module):
-    """One convolution on the map of one stage, then a class for each pixel. Features -> logits (B, num_classes, h, w).
+    """One convolution on the map of one stage, then a class for each pixel. Features ->
+    logits (B, num_classes, h, w).
 
-    stage: which of the backbone's maps, counted from 1. Raises UserError for a stage that the backbone does not have.
+    stage: which of the backbone's maps, counted from 1. Raises UserError for a stage
+    that the backbone does not have.
     """
 
     def __init__(

@@ -1,4 +1,6 @@
-"""The decoder of Global-Local Path Networks (https://arxiv.org/abs/2201.07436, sections 3.2 and 3.3)."""
+"""The decoder of Global-Local Path Networks (https://arxiv.org/abs/2201.07436, sections
+3.2 and 3.3).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from pvtseg.layers.tokens import to_maps, to_tokens
 
 
 class SelectiveFeatureFusion(nn.Module):
-    """The sum of the local (skip) and the global (decoded) map, each times a weight per pixel that depends on both.
+    """The sum of the local (skip) and the global (decoded) map, each times a weight per
+    pixel that depends on both.
 
     Two maps (B, channels, H, W) -> one of the same shape.
     """
@@ -39,11 +42,14 @@ class SelectiveFeatureFusion(nn.Module):
 
 
 class GLPNHead(nn.Module):
-    """Upsamples the coarsest map step by step, fuses it with each finer map, and estimates depth at the image's size.
+    """Upsamples the coarsest map step by step, fuses it with each finer map, and
+    estimates depth at the image's size.
 
-    Features -> depth in meters (B, 1, H, W), between 0 and max_depth; H and W are 4 times the finest map's. A map that
-    already has `channels` channels enters unchanged, others through a 1 x 1 convolution. In the paper, whose encoder is
-    MiT-B4, the finest map enters unchanged. Maps are resized to the map that they are fused with, so every image size works.
+    Features -> depth in meters (B, 1, H, W), between 0 and max_depth; H and W are 4
+    times the finest map's. A map that already has `channels` channels enters unchanged,
+    others through a 1 x 1 convolution. In the paper, whose encoder is MiT-B4, the
+    finest map enters unchanged. Maps are resized to the map that they are fused with,
+    so every image size works.
     """
 
     def __init__(self, in_channels: Sequence[int], *, max_depth: float, channels: int = 64):
@@ -68,5 +74,6 @@ class GLPNHead(nn.Module):
         return to_maps(in_row_chunks(steps, half, halo=2, widest=widest, scale=2))
 
     def _in_meters(self, logits: Tensor) -> Tensor:
-        # float32: in half precision the sigmoid of -18 is zero, and the loss takes its logarithm
+        # float32, because in half precision the sigmoid of -18 is zero, and the loss
+        # takes its logarithm
         return torch.sigmoid(logits.to(accurate_type(logits))) * self.max_depth

@@ -1,4 +1,6 @@
-"""The linear classifier on the mean of the last map (PVT v2, https://arxiv.org/abs/2106.13797, section 4.1)."""
+"""The linear classifier on the mean of the last map (PVT v2,
+https://arxiv.org/abs/2106.13797, section 4.1).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from pvtseg.interfaces import Features, Size
 
 
 class LinearHead(nn.Module):
-    """Classifies the mean of the coarsest map over the image. Features -> logits (B, num_classes)."""
+    """Classifies the mean of the coarsest map over the image. Features -> logits (B,
+    num_classes).
+    """
 
     def __init__(self, in_channels: Sequence[int], num_classes: int):
         super().__init__()

@@ -14,10 +14,12 @@ from pvtseg.layers.upsampled_sum import of_upsampled_sum, upsampled_sum
 
 
 class SegFormerHead(nn.Module):
-    """Projects every map to one width and fuses them at the finest resolution, then classifies each pixel.
+    """Projects every map to one width and fuses them at the finest resolution, then
+    classifies each pixel.
 
-    Features -> logits (B, num_classes, H / 4, W / 4). The paper uses 256 channels for B0 and B1, 768 for B2 to B5. The
-    order of work differs from the paper's, the function does not (pvtseg/layers/fused_projection.py).
+    Features -> logits (B, num_classes, H / 4, W / 4). The paper uses 256 channels for
+    B0 and B1, 768 for B2 to B5. The order of work differs from the paper's, the
+    function does not (pvtseg/layers/fused_projection.py).
     """
 
     def __init__(self, in_channels: Sequence[int], num_classes: int, *, channels: int = 256, dropout: float = 0.1):

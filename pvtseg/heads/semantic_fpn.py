@@ -1,6 +1,7 @@
 """Semantic FPN (https://arxiv.org/abs/1901.02446, section 3).
 
-It is the head of PVT v2's own ADE20K table (https://arxiv.org/abs/2106.13797, section 4.3).
+It is the head of PVT v2's own ADE20K table (https://arxiv.org/abs/2106.13797, section
+4.3).
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from pvtseg.layers.resize import resize
 
 
 class FeaturePyramid(nn.Module):
-    """A feature pyramid: all maps at one width, each coarser one added to the next finer one.
+    """A feature pyramid: all maps at one width, each coarser one added to the next
+    finer one.
 
-    Features -> as many maps (B, channels, H, W) of the same sizes (https://arxiv.org/abs/1612.03144, section 3).
+    Features -> as many maps (B, channels, H, W) of the same sizes
+    (https://arxiv.org/abs/1612.03144, section 3).
     """
 
     def __init__(self, in_channels: Sequence[int], channels: int):
@@ -35,10 +38,11 @@ class FeaturePyramid(nn.Module):
 
 
 class UpsamplingPath(nn.Sequential):
-    """Convolutions, each followed by an upsampling to twice the size, for one map of the pyramid.
+    """Convolutions, each followed by an upsampling to twice the size, for one map of
+    the pyramid.
 
-    Maps (B, in_channels, H, W) -> (B, channels, H * 2 ** num_doublings, W * 2 ** num_doublings). Without a doubling there
-    is one convolution at the map's own size.
+    Maps (B, in_channels, H, W) -> (B, channels, H * 2 ** num_doublings, W * 2 **
+    num_doublings). Without a doubling there is one convolution at the map's own size.
     """
 
     def __init__(self, in_channels: int, channels: int, num_doublings: int):
@@ -48,10 +52,11 @@ class UpsamplingPath(nn.Sequential):
 
 
 class SemanticFPNHead(nn.Module):
-    """A feature pyramid whose maps are upsampled to the finest's size and added; then each pixel is classified.
+    """A feature pyramid whose maps are upsampled to the finest's size and added; then
+    each pixel is classified.
 
-    Features -> logits (B, num_classes, H / 4, W / 4). pyramid_channels: of the pyramid's maps. channels: of the
-    upsampling paths.
+    Features -> logits (B, num_classes, H / 4, W / 4). pyramid_channels: of the
+    pyramid's maps. channels: of the upsampling paths.
     """
 
     def __init__(

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 
 def convolve_kept_channels(maps: Tensor, dropout: nn.Dropout2d, convolution: nn.Conv2d) -> Tensor:
-    """convolution(dropout(maps)), for a 1 x 1 convolution with bias: (B, C, H, W) -> (B, K, H, W).
+    """convolution(dropout(maps)), for a 1 x 1 convolution with bias: (B, C, H, W) ->
+    (B, K, H, W).
 
     To drop a channel is to drop its weights, which are fewer than its pixels.
     """

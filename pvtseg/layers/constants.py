@@ -1,4 +1,6 @@
-"""Small tensors that depend on sizes alone. They stay on the device, because copying one makes the device wait."""
+"""Small tensors that depend on sizes alone. They stay on the device, because copying
+one makes the device wait.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,12 @@ KEPT = 256  # of each kind: a few kilobytes each
 
 
 def device_constant(build: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Decorates a function of sizes, a type and a device: its tensor is built once per set of arguments.
+    """Decorates a function of sizes, a type and a device: its tensor is built once per
+    set of arguments.
 
-    A compiler traces the function itself, because it folds constants on its own and sizes may be symbols there. The
-    tensor may be used in training, even if it was built in inference mode.
+    A compiler traces the function itself, because it folds constants on its own and
+    sizes may be symbols there. The tensor may be used in training, even if it was built
+    in inference mode.
     """
     kept = lru_cache(maxsize=KEPT)(build)
 

@@ -1,8 +1,9 @@
 """Projecting and fusing maps of several resolutions, before they are upsampled.
 
-SegFormer projects each map, upsamples, concatenates and then fuses with a 1 x 1 convolution. A 1 x 1 convolution commutes
-with bilinear upsampling. So each map is fused at its own resolution and added up afterwards: the same function for 5 to 12
-times less work.
+SegFormer projects each map, upsamples, concatenates and then fuses with a 1 x 1
+convolution. A 1 x 1 convolution commutes with bilinear upsampling. So each map is fused
+at its own resolution and added up afterwards: the same function for 5 to 12 times less
+work.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from pvtseg.layers.tokens import to_maps, to_tokens
 
 
 class FusedProjection(nn.Module):
-    """A map's projection to the common width and its columns of the fusing 1 x 1 convolution, as one product.
+    """A map's projection to the common width and its columns of the fusing 1 x 1
+    convolution, as one product.
 
-    Two linear layers in a row are one, so their small weights are multiplied before they meet the many tokens. Maps
-    (B, in_channels, H, W) -> (B, channels, H, W). scale: factors (channels,) of the result.
+    Two linear layers in a row are one, so their small weights are multiplied before
+    they meet the many tokens. Maps (B, in_channels, H, W) -> (B, channels, H, W).
+    scale: factors (channels,) of the result.
     """
 
     def __init__(self, in_channels: int, channels: int):
@@ -34,10 +37,12 @@ class FusedProjection(nn.Module):
 
 
 def normalized_projections(branches: nn.ModuleList, norm: nn.BatchNorm2d, features: Sequence[Tensor]) -> list[Tensor]:
-    """Maps whose upsampled sum is `norm` of the upsampled sum of the branches' maps, in evaluation.
+    """Maps whose upsampled sum is `norm` of the upsampled sum of the branches' maps, in
+    evaluation.
 
-    A norm in evaluation scales and shifts by known numbers. The scale goes into the projections. The shift is a constant,
-    which upsampling does not change, so it is added to the coarsest map, where that is cheapest.
+    A norm in evaluation scales and shifts by known numbers. The scale goes into the
+    projections. The shift is a constant, which upsampling does not change, so it is
+    added to the coarsest map, where that is cheapest.
     """
     assert norm.running_var is not None
     assert norm.running_mean is not None

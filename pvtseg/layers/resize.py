@@ -1,4 +1,6 @@
-"""Bilinear resizing with pixel centers at halves (align_corners=False), as in the papers' code."""
+"""Bilinear resizing with pixel centers at halves (align_corners=False), as in the
+papers' code.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from torch.nn import functional as F
 
 
 def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
-    """Maps (B, C, H, W) at another (height, width). Maps that already have this size are returned unchanged."""
+    """Maps (B, C, H, W) at another (height, width). Maps that already have this size
+    are returned unchanged.
+    """
     if maps.shape[-2:] == tuple(size):
         return maps
     return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)

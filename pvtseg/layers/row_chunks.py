@@ -1,8 +1,10 @@
-"""Functions of maps, computed in chunks of rows, so that what they make on the way stays small.
+"""Functions of maps, computed in chunks of rows, so that what they make on the way
+stays small.
 
-On a CPU, large temporary tensors are allocated and freed by the operating system on every call; the page faults cost more
-than the arithmetic. Chunks of rows are small enough to stay in the cache and the allocator. On a GPU, chunks of an
-upsampled map bound the memory.
+On a CPU, large temporary tensors are allocated and freed by the operating system on
+every call; the page faults cost more than the arithmetic. Chunks of rows are small
+enough to stay in the cache and the allocator. On a GPU, chunks of an upsampled map
+bound the memory.
 """
 
 from __future__ import annotations
@@ -30,18 +32,23 @@ Measure = Callable[[Tensor, int, slice], Tensor]  # logits (rows, W, K) of a chu
 
 
 def chunks_pay(tensor: Tensor) -> bool:
-    """True on a CPU that neither a compiler nor autocast manages: there, chunks of rows save time."""
+    """True on a CPU that neither a compiler nor autocast manages: there, chunks of rows
+    save time.
+    """
     return tensor.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
 
 
 def in_row_chunks(steps: Sequence[Step], tokens: Tensor, *, halo: int, widest: int, scale: int = 1) -> Tensor:
-    """The steps applied one after the other: tokens (B, H, W, C) -> (B, scale * H, scale * W, C').
+    """The steps applied one after the other: tokens (B, H, W, C) -> (B, scale * H,
+    scale * W, C').
 
-    steps: modules, or functions without parameters. halo: how many rows above and below a row its result depends on; chunks
-    overlap by as many, so that the result is the same. widest: numbers per token of the largest intermediate.
+    steps: modules, or functions without parameters. halo: how many rows above and below
+    a row its result depends on; chunks overlap by as many, so that the result is the
+    same. widest: numbers per token of the largest intermediate.
 
-    In training no intermediate is saved; each chunk is recomputed in the backward pass (https://arxiv.org/abs/1604.06174).
-    On a GPU, under torch.compile and under autocast the steps are applied once to the whole input.
+    In training no intermediate is saved; each chunk is recomputed in the backward pass
+    (https://arxiv.org/abs/1604.06174). On a GPU, under torch.compile and under autocast
+    the steps are applied once to the whole input.
     """
     if not chunks_pay(tokens):
         return _run(steps, tokens)
@@ -55,9 +62,11 @@ def in_row_chunks(steps: Sequence[Step], tokens: Tensor, *, halo: int, widest: i
 
 
 def over_upsampled_rows(measure: Measure, logits: Tensor, size: Sequence[int]) -> list[Tensor]:
-    """The results of `measure` on each chunk of the logits (B, K, h, w) upsampled to `size`: by image, top to bottom.
+    """The results of `measure` on each chunk of the logits (B, K, h, w) upsampled to
+    `size`: by image, top to bottom.
 
-    Each chunk is recomputed in the backward pass. Half precision is computed in float32.
+    Each chunk is recomputed in the backward pass. Half precision is computed in
+    float32.
     """
     results = []
     with without_autocast(logits):
@@ -77,8 +86,8 @@ def _measure_chunk(measure: Measure, coarse: Tensor, chunk: UpsampledRows, image
 class UpsampledRows(NamedTuple):
     """Rows of an upsampled map, and how they are made from the coarse map.
 
-    rows: of the upsampled map. sources: the rows of the coarse map that they are mixed from. mixing (rows, sources): the
-    weights. width: of the upsampled map.
+    rows: of the upsampled map. sources: the rows of the coarse map that they are mixed
+    from. mixing (rows, sources): the weights. width: of the upsampled map.
     """
 
     rows: slice
@@ -87,17 +96,20 @@ class UpsampledRows(NamedTuple):
     width: int
 
     def upsample(self, coarse: Tensor) -> Tensor:
-        """These rows (rows, width, C) from the `sources` of the coarse map (sources, w, C). Differentiable."""
+        """These rows (rows, width, C) from the `sources` of the coarse map (sources, w,
+        C). Differentiable.
+        """
         mixed = (self.mixing @ coarse.flatten(1)).unflatten(1, coarse.shape[1:])
         mixed = mixed.transpose(1, 2).unsqueeze(2)  # (rows, C, 1, w): torch widens a batch of rows in parallel
         return resize(mixed, (1, self.width)).squeeze(2).transpose(1, 2)
 
 
 def upsampled_row_chunks(maps: Tensor, size: Sequence[int]) -> list[UpsampledRows]:
-    """The chunks, top to bottom, of one image's map upsampled to `size` (height, width).
+    """The chunks, top to bottom, of one image's map upsampled to `size` (height,
+    width).
 
-    maps: (B, C, h, w); only the shape, the type and the device are used. A chunk holds at most CPU_UPSAMPLED_BYTES or
-    GPU_UPSAMPLED_BYTES.
+    maps: (B, C, h, w); only the shape, the type and the device are used. A chunk holds
+    at most CPU_UPSAMPLED_BYTES or GPU_UPSAMPLED_BYTES.
     """
     num_channels, coarse_height = maps.shape[1:3]
     height, width = size
@@ -129,7 +141,9 @@ class _RowChunk(NamedTuple):
 
 
 def _row_chunks(batch: int, height: int, num_rows: int, halo: int) -> Iterator[_RowChunk]:
-    """Cuts images into chunks of nearly equal height, of at most `num_rows`; whole images that fit go together."""
+    """Cuts images into chunks of nearly equal height, of at most `num_rows`; whole
+    images that fit go together.
+    """
     for images in _cut(batch, max(num_rows // height, 1)):
         for rows in _cut(height, num_rows):
             yield _RowChunk(images, rows, slice(max(rows.start - halo, 0), min(rows.stop + halo, height)))
@@ -148,15 +162,19 @@ def _run(steps: Sequence[Step], tokens: Tensor) -> Tensor:
 
 @cache
 def _reuse_freed_chunks() -> None:
-    """Raises glibc's dynamic mmap threshold (mallopt(3), M_MMAP_THRESHOLD), so that freed chunks are reused.
+    """Raises glibc's dynamic mmap threshold (mallopt(3), M_MMAP_THRESHOLD), so that
+    freed chunks are reused.
 
-    glibc raises it when a large block is freed, so we allocate and free one untouched block of 3 * CHUNK_BYTES.
+    glibc raises it when a large block is freed, so we allocate and free one untouched
+    block of 3 * CHUNK_BYTES.
     """
     torch.empty(3 * CHUNK_BYTES, dtype=torch.uint8, device="cpu")
 
 
 class _InRowChunks(torch.autograd.Function):
-    """The steps' result chunk by chunk; in backward each chunk is computed again, and then its gradient."""
+    """The steps' result chunk by chunk; in backward each chunk is computed again, and
+    then its gradient.
+    """
 
     @staticmethod
     def forward(

@@ -1,7 +1,8 @@
-"""Tokens on their grid (B, H, W, C) and maps (B, C, H, W): two views of the same memory.
+"""Tokens on their grid (B, H, W, C) and maps (B, C, H, W): two views of the same
+memory.
 
-Tokens are the memory of a channels-last map. So a norm or a linear layer and a convolution read the same numbers in turn,
-and nothing is copied between them.
+Tokens are the memory of a channels-last map. So a norm or a linear layer and a
+convolution read the same numbers in turn, and nothing is copied between them.
 """
 
 from __future__ import annotations
@@ -15,5 +16,7 @@ def to_maps(tokens: Tensor) -> Tensor:
 
 
 def to_tokens(maps: Tensor) -> Tensor:
-    """A view of maps (B, C, H, W) as tokens (B, H, W, C), contiguous when the maps are channels-last."""
+    """A view of maps (B, C, H, W) as tokens (B, H, W, C), contiguous when the maps are
+    channels-last.
+    """
     return maps.permute(0, 2, 3, 1)

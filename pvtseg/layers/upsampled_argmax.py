@@ -1,4 +1,6 @@
-"""The class of each pixel from logits at a lower resolution, without the logits at full size."""
+"""The class of each pixel from logits at a lower resolution, without the logits at full
+size.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +20,17 @@ MOST_LOGITS = 4 << 20  # pixels x classes that are interpolated at a time
 
 @torch.no_grad()
 def upsampled_argmax(logits: Tensor | Sequence[Tensor], size: tuple[int, int]) -> Tensor:
-    """The argmax of the upsampled logits: (B, K, h, w) -> class indices (B, height, width) int64, in bounded memory.
+    """The argmax of the upsampled logits: (B, K, h, w) -> class indices (B, height,
+    width) int64, in bounded memory.
 
-    The result is that of `F.interpolate(logits, size, mode="bilinear").argmax(dim=1)`; of equal classes, the lowest wins.
-    Several logits, each at its own resolution, are each upsampled and turned into probabilities by a softmax; the class of
-    the largest mean probability wins.
+    The result is that of `F.interpolate(logits, size, mode="bilinear").argmax(dim=1)`;
+    of equal classes, the lowest wins. Several logits, each at its own resolution, are
+    each upsampled and turned into probabilities by a softmax; the class of the largest
+    mean probability wins.
 
-    Bilinear upsampling mixes four coarse pixels. If they agree in their argmax (in all logits), that class also wins after
-    upsampling. Only the remaining pixels, along region borders, are interpolated.
+    Bilinear upsampling mixes four coarse pixels. If they agree in their argmax (in all
+    logits), that class also wins after upsampling. Only the remaining pixels, along
+    region borders, are interpolated.
     """
     several = [logits] if isinstance(logits, Tensor) else logits
     with without_autocast(several[0]):  # autocast would average in half precision
@@ -42,7 +47,9 @@ Neighbors = tuple[Tensor, Tensor]  # `pvtseg.layers.upsampling.neighbors`: posit
 
 
 class CoarseMap(NamedTuple):
-    """Logits (h, w, K) of one image, and the neighbors of each row and column of the result among theirs."""
+    """Logits (h, w, K) of one image, and the neighbors of each row and column of the
+    result among theirs.
+    """
 
     logits: Tensor
     rows: Neighbors
@@ -69,7 +76,9 @@ def _argmax(maps: Sequence[CoarseMap]) -> Tensor:
 
 
 def _unanimous(coarse: CoarseMap) -> tuple[Tensor, Tensor]:
-    """Classes (height, width), and where they are contested: where the four coarse pixels around differ in their argmax."""
+    """Classes (height, width), and where they are contested: where the four coarse
+    pixels around differ in their argmax.
+    """
     winner = coarse.logits.argmax(dim=-1)
     (top, bottom), (left, right) = coarse.rows[0].unbind(1), coarse.columns[0].unbind(1)
     wide = winner[:, left]

@@ -20,10 +20,12 @@ def upsampled_sum(maps: Sequence[Tensor]) -> Tensor:
 
 
 def of_upsampled_sum(function: Callable[[Tensor], Tensor], maps: Sequence[Tensor]) -> Tensor:
-    """function(upsampled_sum(maps)), for a function of single pixels: (B, C, H, W) -> (B, C', H, W).
+    """function(upsampled_sum(maps)), for a function of single pixels: (B, C, H, W) ->
+    (B, C', H, W).
 
-    Without gradients, on a CPU, the function is applied to chunks of rows. The sum, the largest tensor of a head, then
-    never exists. A sum of half precision is computed in float32 and rounded once.
+    Without gradients, on a CPU, the function is applied to chunks of rows. The sum, the
+    largest tensor of a head, then never exists. A sum of half precision is computed in
+    float32 and rounded once.
     """
     if len(maps) == 1 or torch.is_grad_enabled() or not chunks_pay(maps[0]):
         return function(upsampled_sum(maps))

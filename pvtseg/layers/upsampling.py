@@ -1,8 +1,10 @@
-"""Bilinear upsampling of chosen rows and pixels, so that the whole upsampled map never exists.
+"""Bilinear upsampling of chosen rows and pixels, so that the whole upsampled map never
+exists.
 
-Bilinear interpolation (https://en.wikipedia.org/wiki/Bilinear_interpolation) is separable: a row of the result mixes two
-neighboring rows of the map, then the columns are mixed in the same way. Channels come last, because what follows at each
-pixel, a softmax or a product, then reads memory in order.
+Bilinear interpolation (https://en.wikipedia.org/wiki/Bilinear_interpolation) is
+separable: a row of the result mixes two neighboring rows of the map, then the columns
+are mixed in the same way. Channels come last, because what follows at each pixel, a
+softmax or a product, then reads memory in order.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ def channels_last(image_map: Tensor) -> Tensor:
 
 
 def neighbors(length: int, new_length: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The two old positions that each new one lies between, (new_length, 2) int64, and their weights, (new_length, 2).
+    """The two old positions that each new one lies between, (new_length, 2) int64, and
+    their weights, (new_length, 2).
 
     At the ends both are the same position, and the second weight is 0.
     """
@@ -44,7 +47,9 @@ def source_rows(length: int, new_length: int, rows: slice) -> slice:
 
 
 def mixing_matrix(length: int, new_length: int, rows: slice, sources: slice, like: Tensor) -> Tensor:
-    """The (rows, sources) matrix that mixes the new rows from the old ones, in `accurate_type` on the map's device."""
+    """The (rows, sources) matrix that mixes the new rows from the old ones, in
+    `accurate_type` on the map's device.
+    """
     lower, weight = interpolation(length, new_length, accurate_type(like), like.device)[:, rows].unsqueeze(2)
     source = torch.arange(sources.start, sources.stop, device=like.device)
     return (source == lower) * (1 - weight) + (source == lower + 1) * weight
@@ -52,10 +57,12 @@ def mixing_matrix(length: int, new_length: int, rows: slice, sources: slice, lik
 
 @device_constant
 def interpolation(length: int, new_length: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Linear interpolation as a table (2, new_length): the lower neighbor of each new position, the upper one's weight.
+    """Linear interpolation as a table (2, new_length): the lower neighbor of each new
+    position, the upper one's weight.
 
-    The weights are torch's own, rounding included. They are read off three interpolated combs: of two neighbors no two
-    have the same remainder modulo 3, so each comb holds the weight of one of them.
+    The weights are torch's own, rounding included. They are read off three interpolated
+    combs: of two neighbors no two have the same remainder modulo 3, so each comb holds
+    the weight of one of them.
     """
     lower = _lower_neighbors(length, new_length)
     remainder = torch.arange(3, device="cpu")

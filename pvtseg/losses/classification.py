@@ -15,11 +15,13 @@ from pvtseg.losses.pixels import check_class_weights, check_range, class_weight_
 class ClassificationCrossEntropy(nn.Module):
     """The mean cross-entropy of images: logits (B, K) -> {"cross_entropy": scalar}.
 
-    target: class indices (B,), or probabilities (B, K), as mixup makes them. label_smoothing: the fraction of each target
-    that goes to all classes alike. class_weights: one factor for each class; of class indices, the mean is then weighted.
+    target: class indices (B,), or probabilities (B, K), as mixup makes them.
+    label_smoothing: the fraction of each target that goes to all classes alike.
+    class_weights: one factor for each class; of class indices, the mean is then
+    weighted.
 
-    Half precision is computed in float32. Raises UserError for a label that is no class, on the CPU; on a GPU torch's
-    device-side assertion stops the run.
+    Half precision is computed in float32. Raises UserError for a label that is no
+    class, on the CPU; on a GPU torch's device-side assertion stops the run.
     """
 
     class_weights: Tensor | None

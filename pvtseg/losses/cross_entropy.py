@@ -1,8 +1,8 @@
 """Cross-entropy of logits at a quarter of the image against labels at its full size.
 
-The value and the gradient are those of `F.cross_entropy(F.interpolate(logits, size), target)`. Both steps are computed
-together in row chunks (pvtseg/layers/row_chunks.py), because (B, K, H, W) would be by far the largest tensor of
-segmentation training.
+The value and the gradient are those of `F.cross_entropy(F.interpolate(logits, size),
+target)`. Both steps are computed together in row chunks (pvtseg/layers/row_chunks.py),
+because (B, K, H, W) would be by far the largest tensor of segmentation training.
 """
 
 from __future__ import annotations
@@ -28,23 +28,29 @@ Average = Literal["weights", "valid", "all"]
 
 
 class CrossEntropy(nn.Module):
-    """The mean cross-entropy of maps: logits (B, K, h, w), target (B, H, W) -> {"cross_entropy": scalar}.
+    """The mean cross-entropy of maps: logits (B, K, h, w), target (B, H, W) ->
+    {"cross_entropy": scalar}.
 
-    The logits, at any resolution, are upsampled to the target's size; the target holds class indices.
+    The logits, at any resolution, are upsampled to the target's size; the target holds
+    class indices.
 
-    ignore_index: pixels with this label do not contribute to the loss; None if all do. label_smoothing: the fraction of
-    each target that goes to all classes alike. class_weights: one factor for each class.
+    ignore_index: pixels with this label do not contribute to the loss; None if all do.
+    label_smoothing: the fraction of each target that goes to all classes alike.
+    class_weights: one factor for each class.
 
-    average: what the sum of the valid pixels' losses, each times its class's weight, is divided by:
-        "weights": the sum of the class weights of the valid pixels. That is torch's and Hugging Face's mean, and
-            mmsegmentation 1.x's with class weights.
-        "valid": the number of valid pixels. That is mmsegmentation's `avg_non_ignore=True`, in 1.x without class weights.
-        "all": the number of all pixels, so that a half-ignored batch counts half. That is mmsegmentation's default, in
-            1.x without class weights.
+    average: the divisor of the sum of the valid pixels' losses, each times the weight of
+    its class:
+        "weights": the sum of the class weights of the valid pixels. That is torch's and
+            Hugging Face's mean, and mmsegmentation 1.x's with class weights.
+        "valid": the number of valid pixels. That is mmsegmentation's
+            `avg_non_ignore=True`, in 1.x without class weights.
+        "all": the number of all pixels, so that a half-ignored batch counts half. That
+            is mmsegmentation's default, in 1.x without class weights.
     Without class weights, "weights" and "valid" are the same.
 
-    A batch without a valid pixel gives 0, and a gradient of 0. Half precision is computed in float32. Raises UserError for
-    a label that is no class, on the CPU; on a GPU torch's device-side assertion stops the run.
+    A batch without a valid pixel gives 0, and a gradient of 0. Half precision is
+    computed in float32. Raises UserError for a label that is no class, on the CPU; on a
+    GPU torch's device-side assertion stops the run.
     """
 
     class_weights: Tensor | None
@@ -69,7 +75,9 @@ class CrossEntropy(nn.Module):
         self.register_buffer("class_weights", class_weight_buffer(class_weights), persistent=False)
 
     def compile(self, **options: Any) -> None:
-        """Compiles the loss of single pixels, with the options of `torch.compile`; the chunks stay outside."""
+        """Compiles the loss of single pixels, with the options of `torch.compile`; the
+        chunks stay outside.
+        """
         self._pixel_loss = torch.compile(_loss_and_gradient, **options)
 
     def forward(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
@@ -102,7 +110,8 @@ class CrossEntropy(nn.Module):
 class _UpsampledCrossEntropy(torch.autograd.Function):
     """The sum over pixels of fraction * cross-entropy(upsampled logits, target).
 
-    The gradient is computed in forward, while each chunk is at hand, for an upstream gradient of 1. Backward scales it.
+    The gradient is computed in forward, while each chunk is at hand, for an upstream
+    gradient of 1. Backward scales it.
     """
 
     @staticmethod
@@ -147,7 +156,9 @@ class _UpsampledCrossEntropy(torch.autograd.Function):
 
 @cache
 def _default_pixel_loss(device: torch.device) -> PixelLoss:
-    """Compiled for a GPU, where each of the dozen operations would read and write the chunk; uncompiled elsewhere."""
+    """Compiled for a GPU, where each of the dozen operations would read and write the
+    chunk; uncompiled elsewhere.
+    """
     compiles = device.type == "cuda" and find_spec("triton") and torch.cuda.get_device_capability(device) >= (7, 0)
     return torch.compile(_loss_and_gradient, dynamic=True) if compiles else _loss_and_gradient
 
@@ -155,10 +166,12 @@ def _default_pixel_loss(device: torch.device) -> PixelLoss:
 def _loss_and_gradient(
     logits: Tensor, labels: Tensor, fraction: Tensor, weights: Tensor, smoothing: float, needs_gradient: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """Cross-entropy of pixels and its gradient: logits (..., K), labels and fraction (...) -> a scalar, and (..., K).
+    """Cross-entropy of pixels and its gradient: logits (..., K), labels and fraction
+    (...) -> a scalar, and (..., K).
 
-    The target is a distribution q: what smoothing leaves on the label, and an equal part on every class, each times the
-    class's weight. The loss is -sum(q * log p), where p = softmax(logits), and its gradient sum(q) * p - q.
+    The target is a distribution q: what smoothing leaves on the label, and an equal
+    part on every class, each times the class's weight. The loss is -sum(q * log p),
+    where p = softmax(logits), and its gradient sum(q) * p - q.
     """
     labels, fraction = labels.unsqueeze(-1), fraction.unsqueeze(-1)
     on_label = fraction * weights[labels] * (1 - smoothing)

@@ -1,4 +1,6 @@
-"""The Dice loss, which weighs small and large regions alike (V-Net, https://arxiv.org/abs/1606.04797, section 3)."""
+"""The Dice loss, which weighs small and large regions alike (V-Net,
+https://arxiv.org/abs/1606.04797, section 3).
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,14 @@ from pvtseg.losses.pixels import labels_of
 
 
 class DiceLoss(nn.Module):
-    """1 - 2 * overlap / (predicted + labeled), averaged over the classes in the batch's targets: {"dice": scalar}.
+    """1 - 2 * overlap / (predicted + labeled), averaged over the classes in the batch's
+    targets: {"dice": scalar}.
 
-    Logits (B, K, h, w), upsampled to the target's size; target (B, H, W) of class indices. The three areas of a class are
-    sums over the batch; the predicted one and the overlap are sums of probabilities. ignore_index: pixels with this label
-    do not count; None if all do. smooth: pixels that are added to numerator and denominator. A batch without a valid pixel
-    gives 0, and a gradient of 0.
+    Logits (B, K, h, w), upsampled to the target's size; target (B, H, W) of class
+    indices. The three areas of a class are sums over the batch; the predicted one and
+    the overlap are sums of probabilities. ignore_index: pixels with this label do not
+    count; None if all do. smooth: pixels that are added to numerator and denominator. A
+    batch without a valid pixel gives 0, and a gradient of 0.
     """
 
     def __init__(self, *, ignore_index: int | None = 255, smooth: float = 1.0) -> None:

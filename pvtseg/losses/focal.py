@@ -1,4 +1,6 @@
-"""The focal loss: cross-entropy in which well-classified pixels count less (https://arxiv.org/abs/1708.02002, section 3.2)."""
+"""The focal loss: cross-entropy in which well-classified pixels count less
+(https://arxiv.org/abs/1708.02002, section 3.2).
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,14 @@ from pvtseg.losses.pixels import check_class_weights, class_weight_buffer, label
 
 
 class FocalLoss(nn.Module):
-    """-(1 - p) ** gamma * log(p), p the probability of a pixel's class, averaged over the valid pixels: {"focal": scalar}.
+    """-(1 - p) ** gamma * log(p), p the probability of a pixel's class, averaged over
+    the valid pixels: {"focal": scalar}.
 
-    Logits (B, K, h, w), upsampled to the target's size; target (B, H, W) of class indices. gamma: 0 is cross-entropy.
-    class_weights: one factor for each class (the paper's alpha); the mean is still over the number of pixels.
-    ignore_index: pixels with this label do not count; None if all do. A batch without a valid pixel gives 0, and a
-    gradient of 0.
+    Logits (B, K, h, w), upsampled to the target's size; target (B, H, W) of class
+    indices. gamma: 0 is cross-entropy. class_weights: one factor for each class (the
+    paper's alpha); the mean is still over the number of pixels. ignore_index: pixels
+    with this label do not count; None if all do. A batch without a valid pixel gives 0,
+    and a gradient of 0.
     """
 
     class_weights: Tensor | None

@@ -1,4 +1,6 @@
-"""The Lovász-Softmax loss: the Jaccard index, made continuous (https://arxiv.org/abs/1705.08790, sections 2 and 3)."""
+"""The Lovász-Softmax loss: the Jaccard index, made continuous
+(https://arxiv.org/abs/1705.08790, sections 2 and 3).
+"""
 
 from __future__ import annotations
 
@@ -15,15 +17,19 @@ from pvtseg.losses.pixels import labels_of
 
 
 class LovaszLoss(nn.Module):
-    """The Lovász extension of 1 - IoU, averaged over the classes in the batch's targets: {"lovasz": scalar}.
+    """The Lovász extension of 1 - IoU, averaged over the classes in the batch's
+    targets: {"lovasz": scalar}.
 
-    Logits (B, K, h, w), upsampled to the target's size; target (B, H, W) of class indices. The pixels of a batch are one
-    set. ignore_index: pixels with this label do not count; None if all do. A batch without a valid pixel gives 0, and a
-    gradient of 0.
+    Logits (B, K, h, w), upsampled to the target's size; target (B, H, W) of class
+    indices. The pixels of a batch are one set. ignore_index: pixels with this label do
+    not count; None if all do. A batch without a valid pixel gives 0, and a gradient of
+    0.
 
-    A softmax needs all classes of a pixel, sorting needs all pixels of a class. So the sums of the softmax are computed
-    first, in row chunks, then one class after the other. Memory at full resolution is about 100 bytes for each pixel,
-    whatever the number of classes. On a GPU every class is sorted, because asking which ones occur would make it wait.
+    A softmax needs all classes of a pixel, sorting needs all pixels of a class. So the
+    sums of the softmax are computed first, in row chunks, then one class after the
+    other. Memory at full resolution is about 100 bytes for each pixel, whatever the
+    number of classes. On a GPU every class is sorted, because asking which ones occur
+    would make it wait.
     """
 
     def __init__(self, *, ignore_index: int | None = 255) -> None:
@@ -48,7 +54,9 @@ class LovaszLoss(nn.Module):
 
 
 def _candidates(occurs: Tensor) -> Sequence[int]:
-    """The classes to sort: on a CPU, where looking costs next to nothing, those that occur; otherwise all."""
+    """The classes to sort: on a CPU, where looking costs next to nothing, those that
+    occur; otherwise all.
+    """
     return occurs.nonzero().flatten().tolist() if occurs.device.type == "cpu" else range(len(occurs))
 
 
@@ -57,9 +65,11 @@ def _log_sum(fine: Tensor, image: int, rows: slice) -> Tensor:  # noqa: ARG001 (
 
 
 def _loss_of_class(index: int, logits: Tensor, log_sum: Tensor, labels: Tensor) -> Tensor:
-    """The loss of one class: logits (B, K, h, w); the logarithm of the softmax's sum and the labels (B, H, W).
+    """The loss of one class: logits (B, K, h, w); the logarithm of the softmax's sum
+    and the labels (B, H, W).
 
-    Ignored pixels, whose label is -1, are sorted behind all others with an error of 0, so that they change nothing.
+    Ignored pixels, whose label is -1, are sorted behind all others with an error of 0,
+    so that they change nothing.
     """
     is_class, ignored = labels == index, labels < 0
     with without_autocast(logits):
@@ -72,7 +82,9 @@ def _loss_of_class(index: int, logits: Tensor, log_sum: Tensor, labels: Tensor) 
 
 
 def _loss_steps(is_class: Tensor) -> Tensor:
-    """The increase of 1 - IoU with each pixel that becomes wrong, in this order: (N,) bool -> (N,) (algorithm 1)."""
+    """The increase of 1 - IoU with each pixel that becomes wrong, in this order: (N,)
+    bool -> (N,) (algorithm 1).
+    """
     total = is_class.sum()
     intersection = total - is_class.cumsum(0)
     union = total + (~is_class).cumsum(0)

@@ -1,4 +1,5 @@
-"""Online hard example mining: only badly classified pixels contribute to the loss (https://arxiv.org/abs/1604.03540, section 4).
+"""Online hard example mining: only badly classified pixels contribute to the loss
+(https://arxiv.org/abs/1604.03540, section 4).
 
 They are chosen as in mmsegmentation's OHEMPixelSampler.
 """
@@ -18,11 +19,13 @@ from pvtseg.losses.pixels import labels_of
 
 
 class OHEMCrossEntropy(nn.Module):
-    """The mean cross-entropy of the pixels whose class has a probability below `threshold`: {"cross_entropy": scalar}.
+    """The mean cross-entropy of the pixels whose class has a probability below
+    `threshold`: {"cross_entropy": scalar}.
 
-    Logits (B, K, h, w), upsampled to the target's size; target (B, H, W) of class indices. min_kept: the hardest so many
-    pixels per image of the batch contribute in any case. average: as in `CrossEntropy`, where the valid pixels are those
-    that contribute; mmsegmentation's is "all". Other options as in `CrossEntropy`.
+    Logits (B, K, h, w), upsampled to the target's size; target (B, H, W) of class
+    indices. min_kept: the hardest so many pixels per image of the batch contribute in
+    any case. average: as in `CrossEntropy`, where the valid pixels are those that
+    contribute; mmsegmentation's is "all". Other options as in `CrossEntropy`.
     """
 
     def __init__(
@@ -59,7 +62,8 @@ class OHEMCrossEntropy(nn.Module):
             return F.log_softmax(fine, dim=-1).gather(-1, labels[image, rows].unsqueeze(-1)).squeeze(-1)
 
         p = torch.cat(over_upsampled_rows(of_the_label, logits, target.shape[1:])).view(target.shape).exp()
-        # the first easy probability in rising order; with fewer valid pixels than min_kept, the largest one
+        # the first easy probability in rising order; the largest one, if no valid pixel
+        # is left beyond those kept
         last = p.masked_fill(~valid, -torch.inf).max()
         kept = min(self.min_kept * len(target), p.numel() - 1)
         first_easy = p.masked_fill(~valid, torch.inf).flatten().kthvalue(kept + 1).values.minimum(last)

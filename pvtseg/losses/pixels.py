@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
 
 def labels_of(target: Tensor, num_classes: int, ignore_index: int | None) -> tuple[Tensor, Tensor]:
-    """Class indices, 0 at ignored pixels, and the valid pixels: target (B, H, W) -> that shape in int64 and in bool.
+    """Class indices, 0 at ignored pixels, and the valid pixels: target (B, H, W) ->
+    that shape in int64 and in bool.
 
-    Raises UserError for a label that is no class, on the CPU only: a GPU would have to wait at every step to look.
+    Raises UserError for a label that is no class, on the CPU only: a GPU would have to
+    wait at every step to look.
     """
     valid = torch.ones_like(target, dtype=torch.bool) if ignore_index is None else target != ignore_index
     labels = target.long().masked_fill(~valid, 0)
@@ -25,7 +27,9 @@ def labels_of(target: Tensor, num_classes: int, ignore_index: int | None) -> tup
 
 
 def check_range(target: Tensor, num_classes: int) -> None:
-    """Raises UserError for a label outside of 0..num_classes - 1, on the CPU, where looking costs next to nothing."""
+    """Raises UserError for a label outside of 0..num_classes - 1, on the CPU, where
+    looking costs next to nothing.
+    """
     if target.device.type != "cpu" or target.is_floating_point() or target.numel() == 0:
         return
     lowest, highest = map(int, target.aminmax())
@@ -37,7 +41,9 @@ def check_range(target: Tensor, num_classes: int) -> None:
 
 
 def class_weight_buffer(class_weights: Sequence[float] | None) -> Tensor | None:
-    """The weights as a float32 tensor, to be registered as a buffer; None without weights."""
+    """The weights as a float32 tensor, to be registered as a buffer; None without
+    weights.
+    """
     return None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
 
 

@@ -13,8 +13,9 @@ from pvtseg.errors import UserError
 class PerHead(nn.Module):
     """A loss for each head: (outputs by head, target) -> {"head/term": scalar}.
 
-    losses: by the names of the heads. target: a mapping by the same names, or one target for all heads, as an auxiliary
-    head has it. Raises UserError where a head has no loss, a loss no head, or a head no target.
+    losses: by the names of the heads. target: a mapping by the same names, or one
+    target for all heads, as an auxiliary head has it. Raises UserError where a head has
+    no loss, a loss no head, or a head no target.
     """
 
     def __init__(self, losses: Mapping[str, nn.Module]) -> None:

@@ -1,4 +1,6 @@
-"""The scale-invariant logarithmic loss of depth (https://arxiv.org/abs/1406.2283, section 3.3)."""
+"""The scale-invariant logarithmic loss of depth (https://arxiv.org/abs/1406.2283,
+section 3.3).
+"""
 
 from __future__ import annotations
 
@@ -10,15 +12,18 @@ from pvtseg.layers.resize import resize
 
 
 class SiLogLoss(nn.Module):
-    """scale * sqrt(mean(d^2) - variance_focus * mean(d)^2), d = log(target) - log(prediction): {"silog": scalar}.
+    """scale * sqrt(mean(d^2) - variance_focus * mean(d)^2), d = log(target) -
+    log(prediction): {"silog": scalar}.
 
-    Prediction (B, 1, h, w), resized to the target's size; target (B, H, W); both in meters. The means are over the valid
-    pixels: those of a finite target above min_depth; 0 marks an invalid one. GLPN trains with variance_focus 0.5 and scale
-    1, BTS with 0.85 and 10 (https://arxiv.org/abs/1907.10326).
+    Prediction (B, 1, h, w), resized to the target's size; target (B, H, W); both in
+    meters. The means are over the valid pixels: those of a finite target above
+    min_depth; 0 marks an invalid one. GLPN trains with variance_focus 0.5 and scale 1,
+    BTS with 0.85 and 10 (https://arxiv.org/abs/1907.10326).
 
-    per_image: the mean of the images' losses; otherwise the pixels of the batch are pooled, as in the papers' code. eps:
-    the smallest prediction, in meters, so that its logarithm exists. Without a valid pixel the loss is 0, and so is its
-    gradient. Half precision is computed in float32.
+    per_image: the mean of the images' losses; otherwise the pixels of the batch are
+    pooled, as in the papers' code. eps: the smallest prediction, in meters, so that its
+    logarithm exists. Without a valid pixel the loss is 0, and so is its gradient. Half
+    precision is computed in float32.
     """
 
     def __init__(

@@ -12,10 +12,11 @@ from pvtseg.errors import UserError
 
 
 class WeightedSum(nn.Module):
-    """Each term times its weight: (outputs, target) -> {name: weight * the sum of the term's scalars}.
+    """Each term times its weight: (outputs, target) -> {name: weight * the sum of the
+    term's scalars}.
 
-    terms and weights: by the same names. Their sum is minimized; each is logged under its name. Raises UserError where a
-    term has no weight, or a weight no term.
+    terms and weights: by the same names. Their sum is minimized; each is logged under
+    its name. Raises UserError where a term has no weight, or a weight no term.
     """
 
     def __init__(self, terms: Mapping[str, nn.Module], weights: Mapping[str, float]) -> None:

@@ -1,4 +1,6 @@
-"""The encoder against the paper's counts, timm's implementation, and what its options promise."""
+"""The encoder against the paper's counts, timm's implementation, and what its options
+promise.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ def on_meta(name: str, **options) -> PyramidVisionTransformer:
 
 
 def randomized(model: nn.Module) -> nn.Module:
-    """Every number is one that matters: norms that scale and shift, biases that are not zero."""
+    """Every number is one that matters: norms that scale and shift, biases that are not
+    zero.
+    """
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -239,7 +243,9 @@ def in_transformers_names(state: dict, table: list[tuple[str, str]]) -> dict:
 
 
 def assert_same_features_in_transformers(backbone, kind, config, table, image, folder):
-    """Saves our weights under transformers' names, loads them there, and compares all four maps."""
+    """Saves our weights under transformers' names, loads them there, and compares all
+    four maps.
+    """
     config.save_pretrained(folder)
     state = in_transformers_names(randomized(backbone).eval().state_dict(), table)
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})

@@ -1,4 +1,4 @@
-"""What the checkpoint tests share: models of the other libraries with weights that hide nothing."""
+"""What the checkpoint tests share: models of other libraries with random weights in every tensor."""
 
 from collections.abc import Callable
 

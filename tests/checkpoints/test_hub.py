@@ -106,7 +106,7 @@ def test_without_huggingface_hub_the_error_says_how_to_get_it(monkeypatch):
         return real_import(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without_hub)
-    with pytest.raises(UserError, match=r"pip install 'pvtseg\[hub\]', or download the files yourself"):
+    with pytest.raises(UserError, match=r"pip install huggingface-hub, or download the files yourself"):
         load_model(NAME)
 
 

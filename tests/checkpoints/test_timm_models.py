@@ -20,7 +20,7 @@ def largest_difference(ours, theirs):
 
 @torch.inference_mode()
 @pytest.mark.parametrize("size", SIZES)
-def test_every_size_answers_as_timm_does(size, tmp_path, image, shaken):
+def test_every_size_gives_the_outputs_of_timm(size, tmp_path, image, shaken):
     theirs = shaken(timm.create_model(f"pvt_v2_{size}"))
     torch.save(theirs.state_dict(), tmp_path / "weights")
     ours = load_model(tmp_path / "weights")

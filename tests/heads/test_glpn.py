@@ -1,4 +1,6 @@
-"""GLPN's decoder against its official order of work, and on the sizes that the official one refuses."""
+"""GLPN's decoder against its official order of work, and on the sizes that the official
+one refuses.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def test_as_many_parameters_as_the_official_decoder(in_channels, published):
 
 
 def in_the_official_order(head, features):
-    """Twice the size at every step; the fusion's weights for local and global map from its two channels."""
+    """Twice the size at every step; the fusion's weights for local and global map from
+    its two channels.
+    """
 
     def twice(maps):
         return F.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)

@@ -92,7 +92,9 @@ def test_logits_are_a_quarter_of_the_image_and_one_map_per_class():
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 def test_whole_channels_are_dropped_in_training_only(training):
-    """Each of the 64 channels of an image is the logit of one class: a dropped one leaves the bias alone."""
+    """Each of the 64 channels of an image is the logit of one class: a dropped one
+    leaves the bias alone.
+    """
     head = SegFormerHead((4, 6, 8, 10), 64, channels=64, dropout=0.5).train(training)
     with torch.no_grad():
         head.classify.weight.copy_(torch.eye(64)[:, :, None, None])

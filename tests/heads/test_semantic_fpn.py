@@ -1,4 +1,6 @@
-"""Semantic FPN against the figures of PVT v2's table, and against its definition written out by hand."""
+"""Semantic FPN against the figures of PVT v2's table, and against its definition
+written out by hand.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def features_of(height, width, channels=(4, 6, 8, 10)):
 
 
 def by_hand(head, features):
-    """mmsegmentation's FPN and FPNHead: 1 x 1, add from above (nearest), 3 x 3; 3 x 3, norm, ReLU, double (bilinear); add."""
+    """mmsegmentation's FPN and FPNHead: 1 x 1, add from above (nearest), 3 x 3; 3 x 3,
+    norm, ReLU, double (bilinear); add.
+    """
 
     def twice(maps):
         return F.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)

@@ -16,7 +16,9 @@ from pvtseg.layers.upsampling import channels_last
 
 
 class Neighborhood(nn.Module):
-    """Looks one row up and down, then doubles the size; counts how often it is called and the rows it was given."""
+    """Looks one row up and down, then doubles the size; counts how often it is called
+    and the rows it was given.
+    """
 
     def __init__(self):
         super().__init__()

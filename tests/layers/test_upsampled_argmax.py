@@ -26,13 +26,17 @@ def test_classes_are_the_argmax_of_the_interpolated_logits(coarse_size, size, me
 
 
 def test_classes_are_right_where_regions_are_large():
-    """Most pixels are decided without interpolation; the rest, along the borders, must agree with them."""
+    """Most pixels are decided without interpolation; the rest, along the borders, must
+    agree with them.
+    """
     scene = plain(torch.randn(2, 20, 3, 4, dtype=torch.float64), (24, 32))
     assert torch.equal(upsampled_argmax(scene, (96, 130)), plain(scene, (96, 130)).argmax(dim=1))
 
 
 def test_a_class_that_leads_nowhere_can_win_in_between():
-    """Two neighbors disagree strongly, and the runner-up of both is the best of their mean."""
+    """Two neighbors disagree strongly, and the runner-up of both is the best of their
+    mean.
+    """
     logits = torch.tensor([[9.0, 0.0], [0.0, 9.0], [6.0, 6.0]]).view(1, 3, 1, 2)
     assert 2 in upsampled_argmax(logits, (1, 8))
 
@@ -46,7 +50,9 @@ def test_of_equal_classes_the_lowest_wins():
 @pytest.mark.usefixtures("chunks")
 @pytest.mark.parametrize("size", [(29, 40), (5, 7), (48, 64)])
 def test_of_several_logits_the_mean_probability_decides(size):
-    """Smooth maps with large regions, each at its own resolution, finer or coarser than the result."""
+    """Smooth maps with large regions, each at its own resolution, finer or coarser than
+    the result.
+    """
     scene = plain(torch.randn(2, 6, 3, 4, dtype=torch.float64), (12, 16))
     several = [
         plain(scale * scene + noise * torch.randn_like(scene), coarse)

@@ -1,4 +1,6 @@
-"""Weights that were measured on the data reach the loss, and only where they are about its classes."""
+"""Weights that were measured on the data reach the loss, and only where they are about
+its classes.
+"""
 
 import json
 

@@ -1,4 +1,6 @@
-"""The loss in row chunks is F.cross_entropy of F.interpolate in value and gradient, and zero without a valid pixel."""
+"""The loss in row chunks is F.cross_entropy of F.interpolate in value and gradient, and
+zero without a valid pixel.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +83,9 @@ def test_each_average_divides_by_what_it_is_named_after(average, label_smoothing
 
 
 def mmsegmentation(logits, target, *, class_weight, avg_non_ignore, version):
-    """mmseg/models/losses/cross_entropy_loss.py, `cross_entropy` with reduction="mean", from its published formula."""
+    """mmseg/models/losses/cross_entropy_loss.py, `cross_entropy` with reduction="mean",
+    from its published formula.
+    """
     loss = plain(logits, target, class_weights=class_weight, reduction="none")
     valid = target != 255
     if version == 1 and class_weight is not None:

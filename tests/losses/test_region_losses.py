@@ -1,4 +1,6 @@
-"""Dice, focal, Lovász and OHEM losses against their definitions, written out on logits at full size."""
+"""Dice, focal, Lovász and OHEM losses against their definitions, written out on logits
+at full size.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def chunk_bytes(request, monkeypatch):
 
 
 def batch(coarse_size=(5, 6), size=(19, 23), *, num_classes=5, dtype=torch.float64):
-    """Random logits that want a gradient; labels of which some are ignored; class 4 is in no target."""
+    """Random logits that want a gradient; labels of which some are ignored; class 4 is
+    in no target.
+    """
     generator = torch.Generator().manual_seed(0)
     logits = (3 * torch.randn(2, num_classes, *coarse_size, generator=generator)).to(dtype).requires_grad_()
     target = torch.randint(4, (2, *size), generator=generator)
@@ -66,7 +70,9 @@ def focal(logits, target, gamma=2.0):
 
 
 def lovasz(logits, target):
-    """The Lovász extension of the Jaccard loss, straight from its definition: sets of wrong pixels that grow one by one."""
+    """The Lovász extension of the Jaccard loss, straight from its definition: sets of
+    wrong pixels that grow one by one.
+    """
     fine, labels = pixels(logits, target)
     p = fine.softmax(dim=1)
     of_classes = []
@@ -189,7 +195,9 @@ def test_with_every_pixel_kept_the_ohem_loss_is_cross_entropy():
 
 
 def test_the_ohem_loss_may_be_averaged_over_all_pixels_as_mmsegmentation_does():
-    """It sums the loss of the hard pixels, times their class's weight, and divides by all pixels, ignored ones included."""
+    """It sums the loss of the hard pixels, times their class's weight, and divides by
+    all pixels, ignored ones included.
+    """
     logits, target = batch()
     weights = [0.5, 2.0, 1.0, 3.0, 1.5]
     fine, labels = pixels(logits, target)

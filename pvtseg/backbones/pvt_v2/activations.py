@@ -1,4 +1,6 @@
-"""The activations of the feed-forward networks, under the names of transformers' `hidden_act`."""
+"""The activations of the feed-forward networks, under the names of transformers'
+`hidden_act`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ Activation = Callable[[Tensor], Tensor]
 
 
 def quick_gelu(hidden: Tensor) -> Tensor:
-    """A sigmoid in place of the normal distribution (https://github.com/hendrycks/GELUs)."""
+    """A sigmoid in place of the normal distribution
+    (https://github.com/hendrycks/GELUs).
+    """
     return hidden * torch.sigmoid(1.702 * hidden)
 
 

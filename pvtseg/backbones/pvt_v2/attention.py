@@ -1,4 +1,6 @@
-"""Attention whose keys and values come from fewer tokens (PVT v2, https://arxiv.org/abs/2106.13797, section 3.1)."""
+"""Attention whose keys and values come from fewer tokens (PVT v2,
+https://arxiv.org/abs/2106.13797, section 3.1).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ class NoReduction(nn.Identity):
 
 
 class ConvReduction(nn.Module):
-    """The SR of spatial-reduction attention: a convolution merges ratio x ratio tokens into one. Tokens (B, H, W, C)."""
+    """The SR of spatial-reduction attention: a convolution merges ratio x ratio tokens
+    into one. Tokens (B, H, W, C).
+    """
 
     def __init__(self, channels: int, ratio: int, *, eps: float):
         super().__init__()
@@ -26,7 +30,9 @@ class ConvReduction(nn.Module):
 
 
 class PoolReduction(nn.Module):
-    """The SR of linear spatial-reduction attention: the image averaged into cells x cells tokens, for any size."""
+    """The SR of linear spatial-reduction attention: the image averaged into cells x
+    cells tokens, for any size.
+    """
 
     def __init__(self, channels: int, *, cells: int = 7, eps: float):
         super().__init__()
@@ -40,7 +46,8 @@ class PoolReduction(nn.Module):
 
 
 class ReducedAttention(nn.Module):
-    """Multi-head attention of every token to the reduced tokens. (B, H, W, C) -> (B, H, W, C).
+    """Multi-head attention of every token to the reduced tokens. (B, H, W, C) -> (B, H,
+    W, C).
 
     qkv_bias: biases for query, key and value; the output projection always has one.
     """

@@ -1,4 +1,6 @@
-"""One encoder block: attention, then a feed-forward network with a convolution in it (PVT v2, section 3.3)."""
+"""One encoder block: attention, then a feed-forward network with a convolution in it
+(PVT v2, section 3.3).
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,11 @@ from pvtseg.layers.tokens import to_maps, to_tokens
 
 
 class ConvFeedForward(nn.Module):
-    """Expand, convolve each 3 x 3 neighborhood, activate, contract; the zero padding of the convolution encodes position.
+    """Expand, convolve each 3 x 3 neighborhood, activate, contract; the zero padding of
+    the convolution encodes position.
 
-    (B, H, W, C) -> (B, H, W, C). after_expand: a module applied to the expanded tokens: nothing, or ReLU in the linear
-    variant.
+    (B, H, W, C) -> (B, H, W, C). after_expand: a module applied to the expanded tokens:
+    nothing, or ReLU in the linear variant.
     """
 
     def __init__(self, channels: int, ratio: int, *, after_expand: nn.Module, activation: Activation = F.gelu):
@@ -34,7 +37,9 @@ class ConvFeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm attention and feed-forward, each with its residual and stochastic depth. (B, H, W, C) -> the same."""
+    """Pre-norm attention and feed-forward, each with its residual and stochastic depth.
+    (B, H, W, C) -> the same.
+    """
 
     def __init__(self, channels: int, attention: nn.Module, mlp: ConvFeedForward, *, drop_path_rate: float, eps: float):
         super().__init__()

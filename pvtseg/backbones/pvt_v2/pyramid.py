@@ -1,6 +1,7 @@
 """The pyramid of four stages (PVT v2, https://arxiv.org/abs/2106.13797).
 
-With MLP ratio 4 in every stage it is SegFormer's MiT (https://arxiv.org/abs/2105.15203).
+With MLP ratio 4 in every stage it is SegFormer's MiT
+(https://arxiv.org/abs/2105.15203).
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ REDUCTIONS = (8, 4, 2, 1)
 
 
 class Stage(nn.Module):
-    """An embedding, blocks and a norm. Maps (B, C', H', W') -> maps (B, C, H' / stride, W' / stride)."""
+    """An embedding, blocks and a norm. Maps (B, C', H', W') -> maps (B, C, H' / stride,
+    W' / stride).
+    """
 
     def __init__(self, embed: nn.Module, blocks: Sequence[nn.Module], norm: nn.Module, *, gradient_checkpointing: bool):
         super().__init__()
@@ -50,22 +53,27 @@ def _call(block: nn.Module, tokens: Tensor) -> Tensor:
 
 
 class PyramidVisionTransformer(nn.Module):
-    """PVT v2 and MiT: image (B, in_channels, H, W) -> channels-last maps at strides 4, 8, 16 and 32, finest first.
+    """PVT v2 and MiT: image (B, in_channels, H, W) -> channels-last maps at strides 4,
+    8, 16 and 32, finest first.
 
     H and W are any from `smallest` up; a map has ceil(H / stride) rows.
 
-    num_heads, reductions: of each stage's attention; a reduction merges n x n tokens into one key. linear: linear
-    attention, whose keys come from a 7 x 7 pooled grid in every stage. qkv_bias: biases for query, key and value.
-    activation: of the feed-forward networks, by transformers' name. embed_eps: the epsilon of the norms that follow a
-    convolution. norm_eps: that of all other norms; the official code differs there from Hugging Face's.
+    num_heads, reductions: of each stage's attention; a reduction merges n x n tokens
+    into one key. linear: linear attention, whose keys come from a 7 x 7 pooled grid in
+    every stage. qkv_bias: biases for query, key and value. activation: of the
+    feed-forward networks, by transformers' name. embed_eps: the epsilon of the norms
+    that follow a convolution. norm_eps: that of all other norms; the official code
+    differs there from Hugging Face's.
 
-    out_indices: which of the four maps to return, counted from 0; `channels` and `strides` describe those. Stages behind
-    the last of them are kept for their weights, but neither computed nor trained.
+    out_indices: which of the four maps to return, counted from 0; `channels` and
+    `strides` describe those. Stages behind the last of them are kept for their weights,
+    but neither computed nor trained.
 
-    frozen_stages: the first so many stages are not trained and do not drop paths. gradient_checkpointing: recomputes each
-    block in the backward pass to save memory.
+    frozen_stages: the first so many stages are not trained and do not drop paths.
+    gradient_checkpointing: recomputes each block in the backward pass to save memory.
 
-    Raises UserError for an image that is too small or has other channels, and for options out of their range.
+    Raises UserError for an image that is too small or has other channels, and for
+    options out of their range.
     """
 
     def __init__(
@@ -164,8 +172,9 @@ class PyramidVisionTransformer(nn.Module):
     def layer_ids(self) -> dict[str, int]:
         """The layer of each parameter, by its name, for layer-wise learning-rate decay.
 
-        Blocks are counted from 1 through all stages, in the order of the forward pass. An embedding or a norm between two
-        blocks belongs to the block before it; the first embedding is layer 0.
+        Blocks are counted from 1 through all stages, in the order of the forward pass.
+        An embedding or a norm between two blocks belongs to the block before it; the
+        first embedding is layer 0.
         """
         layers, layer = {}, 0
         stage: Any  # a Stage
@@ -193,7 +202,9 @@ class PyramidVisionTransformer(nn.Module):
 
 
 def _check_stages(**options: Sequence[int]) -> None:
-    """Raises UserError for an option that is not one positive number for each of the four stages."""
+    """Raises UserError for an option that is not one positive number for each of the
+    four stages.
+    """
     for name, values in options.items():
         if len(values) != len(STRIDES) or min(values) < 1:
             raise UserError(f"backbone.{name}={list(values)} does not describe 4 stages; give 4 positive numbers.")
@@ -216,7 +227,9 @@ def _check_out_indices(indices: Sequence[int]) -> None:
 
 
 def _initialize(module: nn.Module) -> None:
-    """The official initialization: linear layers N(0, 0.02^2), convolutions N(0, 2 / fan_out), biases 0."""
+    """The official initialization: linear layers N(0, 0.02^2), convolutions N(0, 2 /
+    fan_out), biases 0.
+    """
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
     elif isinstance(module, nn.Conv2d):

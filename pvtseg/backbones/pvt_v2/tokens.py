@@ -1,4 +1,6 @@
-"""The overlapping patch embedding (PVT v2, https://arxiv.org/abs/2106.13797, section 3.2)."""
+"""The overlapping patch embedding (PVT v2, https://arxiv.org/abs/2106.13797, section
+3.2).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from pvtseg.layers.tokens import to_tokens
 
 
 class PatchEmbedding(nn.Module):
-    """A strided convolution whose patches overlap, then a norm. Maps (B, C, H, W) -> tokens at 1 / stride."""
+    """A strided convolution whose patches overlap, then a norm. Maps (B, C, H, W) ->
+    tokens at 1 / stride.
+    """
 
     def __init__(self, in_channels: int, channels: int, *, patch_size: int, stride: int, eps: float):
         super().__init__()

@@ -1,6 +1,8 @@
-"""The published sizes: PVT v2 (https://arxiv.org/abs/2106.13797, table 1) and SegFormer's MiT (https://arxiv.org/abs/2105.15203).
+"""The published sizes: PVT v2 (https://arxiv.org/abs/2106.13797, table 1) and
+SegFormer's MiT (https://arxiv.org/abs/2105.15203).
 
-Every function takes the options of `PyramidVisionTransformer` by name. Counts are parameters of the encoder alone.
+Every function takes the options of `PyramidVisionTransformer` by name. Counts are
+parameters of the encoder alone.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ MIT_RATIOS = (4, 4, 4, 4)  # and PVT v2 b5's, so that MiT-B5 and PVTv2-B5 are on
 
 
 def variant_of(channels: Sequence[int], depths: Sequence[int], mlp_ratios: Sequence[int], linear: bool = False) -> str | None:
-    """The function of this file that builds an encoder of these sizes: "pvt_v2_b0", "mit_b3"; None for other sizes.
+    """The function of this file that builds an encoder of these sizes: "pvt_v2_b0",
+    "mit_b3"; None for other sizes.
 
     B5 is both PVT v2's and MiT's; its name is "pvt_v2_b5".
     """
