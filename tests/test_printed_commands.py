@@ -56,6 +56,7 @@ NOT_RUN = {
     "python train.py compile=true trainer.precision=bf16-mixed": "compiles for minutes; tests/test_compile.py does it",
     "pvtseg benchmark task=segmentation backbone=b2 data=ade20k device=cuda dtype=bfloat16 compile=true": "needs a GPU",
     "python benchmarks/huge_image.py": "takes minutes and 1.5 GiB",
+    "python tests/checkpoints/openmmlab_oracle.py compare FOLDER": "reads what OpenMMLab wrote in an environment of its own",
     "python train.py logger=[csv,wandb]": "needs the package wandb and an account",
 }
 COMMANDS = commands()
