@@ -13,11 +13,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from made import (
     make_ade20k,
     make_camvid,
@@ -55,6 +56,7 @@ NOT_RUN = {
     "python train.py compile=true trainer.precision=bf16-mixed": "compiles for minutes; tests/test_compile.py does it",
     "pvtseg benchmark task=segmentation backbone=b2 data=ade20k device=cuda dtype=bfloat16 compile=true": "needs a GPU",
     "python benchmarks/huge_image.py": "takes minutes and 1.5 GiB",
+    "python tests/checkpoints/openmmlab_oracle.py compare FOLDER": "reads what OpenMMLab wrote in an environment of its own",
     "python train.py logger=[csv,wandb]": "needs the package wandb and an account",
 }
 COMMANDS = commands()
@@ -69,8 +71,20 @@ Done = subprocess.CompletedProcess[str]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """data/ as PVTSEG_DATA, folders/ of a user's own, hub/ as the hub's cache, runs/TASK as finished runs."""
-    folder = tmp_path_factory.mktemp("printed")
+    """data/ as PVTSEG_DATA, folders/ of a user's own, hub/ as the hub's cache, runs/TASK as finished runs.
+
+    Made once, by the first of several processes that run tests.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "printed"
+    with FileLock(folder.with_suffix(".lock")):
+        if not (folder / "complete").exists():
+            _make(folder)
+            (folder / "complete").touch()
+    return folder
+
+
+def _make(folder: Path) -> None:
     make_ade20k(folder / "data" / "ADEChallengeData2016")
     make_nyu_depth(folder / "data" / "nyu_depth_v2", train=2, val=1)
     make_nyu_depth_labelled(folder / "data" / "nyu_depth_v2")
@@ -88,13 +102,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for done in pool.map(_run, first, checkouts, [folder] * len(first)):
             assert done.returncode == 0, done.stdout + done.stderr
-    return folder
 
 
 def _make_own_folders(folder: Path) -> None:
     """Images with masks of two and of three classes, with depth maps, and in class folders."""
     random = np.random.default_rng(0)
-    for split, number in (("train", 3), ("val", 2)):
+    for split, number in (("train", 8), ("val", 2)):
         for index in range(number):
             seed = index + 100 * (split == "val")
             image = noise(seed, 48, 64)
@@ -147,27 +160,9 @@ def _run(words: list[str], folder: Path, made: Path) -> Done:
     return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=False)
 
 
-@pytest.fixture(scope="module")
-def running(request: pytest.FixtureRequest, made: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Future[Done]]:
-    """command -> its process; as many at once as there are cores, because each of them uses one."""
-    texts = {item.callspec.params["command"].text for item in request.session.items if "command" in _params(item)}
-    folder = tmp_path_factory.mktemp("checkouts")
-    pool = ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, 8))
-    started = {}
-    for number, command in enumerate(each for each in RUN if each.text in texts):
-        checkout = _checkout(folder / str(number), made)
-        started[command.text] = pool.submit(_run, arguments(command, made), checkout, made)
-    pool.shutdown(wait=False)
-    return started
-
-
-def _params(item: pytest.Item) -> dict:
-    return item.callspec.params if hasattr(item, "callspec") else {}
-
-
 @pytest.mark.parametrize("command", RUN, ids=lambda command: command.text)
-def test_a_printed_command_runs_as_printed(running: dict[str, Future[Done]], command: Command) -> None:
-    done = running[command.text].result()
+def test_a_printed_command_runs_as_printed(made: Path, tmp_path: Path, command: Command) -> None:
+    done = _run(arguments(command, made), _checkout(tmp_path / "checkout", made), made)
     assert done.returncode == 0, f"{command.place}: {command.text}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     assert "Traceback" not in done.stderr
 

@@ -73,7 +73,7 @@ def benchmark(config: DictConfig) -> dict[str, Any]:
 def _model(config: DictConfig) -> Model:
     """The checkpoint's model with the inference that the command line names; without a checkpoint a new one."""
     if config.checkpoint is None:
-        return build_model(complete(OmegaConf.masked_copy(config, [key for key in config if key not in OPTIONS]))).eval()
+        return build_model(complete(OmegaConf.masked_copy(config, [str(key) for key in config if key not in OPTIONS]))).eval()
     model = load_model(str(config.checkpoint), **trusting(config))
     inference = overridden(model.config, config, HydraConfig.get().overrides.task).inference
     model.config = {**model.config, "inference": OmegaConf.to_container(inference, resolve=True)}
@@ -121,9 +121,9 @@ def _measure(predict: Predict, image: Tensor, seconds: float) -> dict[str, Any]:
 
 def _sizes(given: Any) -> list[tuple[int, int]]:
     """[height, width], one number for both, or a list of such."""
-    plain = OmegaConf.to_container(given) if OmegaConf.is_config(given) else given
-    several = isinstance(plain, list) and any(isinstance(size, list) for size in plain)
-    return [as_size(size) for size in (plain if several else [plain])]
+    plain: Any = OmegaConf.to_container(given) if OmegaConf.is_config(given) else given
+    several = plain if isinstance(plain, list) and any(isinstance(size, list) for size in plain) else [plain]
+    return [as_size(size) for size in several]
 
 
 def _batch_sizes(given: Any) -> list[int]:

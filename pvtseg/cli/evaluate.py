@@ -34,35 +34,35 @@ def measure(config: DictConfig, arguments: Sequence[str]) -> dict[str, Any]:
     checkpoint = str(config.checkpoint)
     model = load_model(checkpoint, **trusting(config))
     stored = model.config
-    config = overridden(stored, config, arguments)
-    if "val" not in config.data:
+    composed = overridden(stored, config, arguments)
+    if "val" not in composed.data:
         raise UserError("the checkpoint does not say what to evaluate it on; add data=, such as data=folder data.root=FOLDER.")
-    config.data = _validation_alone(config.data)
-    folder = RunFolder(Path(config.paths.run))
-    lightning.seed_everything(config.seed, workers=True, verbose=False)
-    data = build_data(config)
-    config = complete(config, data.labels)
-    check_same_classes(stored["data"], config["data"])
-    task = build_task(config, model)
-    if config["compile"]:
+    composed.data = _validation_alone(composed.data)
+    folder = RunFolder(Path(composed.paths.run))
+    lightning.seed_everything(composed.seed, workers=True, verbose=False)
+    data = build_data(composed)
+    run = complete(composed, data.labels)
+    check_same_classes(stored["data"], run["data"])
+    task = build_task(run, model)
+    if run["compile"]:
         task.compile()
-    trainer = build_trainer(config)
+    trainer = build_trainer(run)
     if not trainer.limit_val_batches:
         raise UserError("trainer.limit_val_batches=0 leaves nothing to evaluate; leave it out, or give a number of batches.")
     if trainer.is_global_zero:
-        report.evaluation_header(config, data, task, trainer, checkpoint)
+        report.evaluation_header(run, data, task, trainer, checkpoint)
     trainer.validate(task, data, verbose=False)
-    content = report.content_of_metrics(config, task, data, checkpoint)
+    content = report.content_of_metrics(run, task, data, checkpoint)
     if trainer.is_global_zero:
         write_json(folder.metrics, content)
-        report.results(content, task.metrics.per_class, config["monitor"]["metric"])
+        report.results(content, task.metrics.per_class, run["monitor"]["metric"])
         report.written([folder.metrics, folder.predictions])
     return content
 
 
 def _validation_alone(data: DictConfig) -> dict[str, Any]:
     """The data without its training images, because an evaluation must not need them."""
-    plain = OmegaConf.to_container(data, resolve=True, throw_on_missing=True)
+    plain: Any = OmegaConf.to_container(data, resolve=True, throw_on_missing=True)
     return {**plain, "train": plain["val"], "batch_size": 1}
 
 

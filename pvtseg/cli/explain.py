@@ -23,7 +23,7 @@ def explain(error: Exception, config_name: str, given: Sequence[str] = ()) -> st
         # From a data-loading process the message comes as the last line of the traceback there.
         return re.sub(r"^pvtseg\.[\w.]+Error: ", "", text.splitlines()[-1])
     if choice := re.search(r"Could not (?:find|load) '([\w/]+)/([^'/]+)'", text):
-        return _no_choice(*choice.groups(), error)
+        return _no_choice(choice[1], choice[2], error)
     if override := re.search(r"Could not override '([^']+)'", text):
         key = override.group(1)
         close = did_you_mean(key, list(_keys(config_name, given)))

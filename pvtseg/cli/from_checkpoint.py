@@ -72,7 +72,7 @@ def overridden(stored: Mapping[str, Any], composed: DictConfig, arguments: Seque
     that; naming data.eval_transform replaces it. Raises UserError for an override of the task or the model, which the
     weights are bound to, and for a key that the checkpoint's configuration lacks.
     """
-    plain = OmegaConf.to_container(composed)
+    plain: Any = OmegaConf.to_container(composed)
     overrides = OverridesParser.create().parse_overrides(list(arguments))
     for override in overrides:
         _check_bound(override, stored)

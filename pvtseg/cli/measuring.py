@@ -104,7 +104,9 @@ def device_name(device: torch.device) -> str:
 
 def _memory(name: str) -> float:
     """MiB of this process: VmRSS, what it holds now, or VmHWM, the most it has held."""
-    return int(re.search(rf"{name}:\s+(\d+) kB", (PROCESS / "status").read_text())[1]) / 1024
+    found = re.search(rf"{name}:\s+(\d+) kB", (PROCESS / "status").read_text())
+    assert found is not None
+    return int(found[1]) / 1024
 
 
 def _give_back_freed_memory() -> None:

@@ -26,7 +26,7 @@ def training_header(config: Config, data: DataModule, task: Task, trainer: Train
     height, width = data.train_item(0)["image"].shape[:2]  # which also tells early when the data cannot be read
     work = count_multiply_adds(task.model, (height, width))
     effective = data.batch_size * trainer.world_size * trainer.accumulate_grad_batches
-    steps = trainer.max_steps if trainer.max_steps > 0 else trainer.max_epochs * (len(data.train) // effective)
+    steps = trainer.max_steps if trainer.max_steps > 0 else (trainer.max_epochs or 1) * (len(data.train) // effective)
     _print_lines(
         **_model_lines(config, task),
         work=f"{work / 1e9:.2f} GMACs at {height} x {width}",

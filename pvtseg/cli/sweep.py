@@ -31,13 +31,14 @@ class BestOfSweep(Callback):
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         if job_return.status is JobStatus.COMPLETED and isinstance(job_return.return_value, float | Failure | None):
             self._monitor = config.monitor.metric, config.monitor.mode
+            assert job_return.hydra_cfg is not None
             folder = str(job_return.hydra_cfg.hydra.runtime.output_dir)
             self._runs.append(Finished(tuple(job_return.overrides or ()), folder, job_return.return_value))
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         metric, mode = self._monitor
-        measured = [run for run in self._runs if isinstance(run.score, float)]
-        measured.sort(key=lambda run: run.score, reverse=mode == "max")
+        scores = [(run.score, run) for run in self._runs if isinstance(run.score, float)]
+        measured = [run for _, run in sorted(scores, key=lambda each: each[0], reverse=mode == "max")]
         same = set.intersection(*(set(run.overrides) for run in self._runs)) if len(self._runs) > 1 else set()
         table = Table(title=f"{len(self._runs)} runs, best {metric} ({mode}) first", title_justify="left")
         for column in (metric, "overrides", "folder"):
@@ -48,7 +49,7 @@ class BestOfSweep(Callback):
         console.print(table)
         if measured:
             best = measured[0]
-            console.print(f"best: {_swept(best, same)}, {metric} {best.score:.4f}, in {best.folder}", soft_wrap=True)
+            console.print(f"best: {_swept(best, same)}, {metric} {_shown(best.score)}, in {best.folder}", soft_wrap=True)
 
 
 def _swept(run: Finished, same: set[str]) -> str:

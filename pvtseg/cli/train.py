@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import lightning
 from hydra.core.hydra_config import HydraConfig
@@ -25,6 +26,7 @@ from pvtseg.cli.quiet import quieten
 from pvtseg.cli.run_folder import RunFolder
 from pvtseg.errors import UserError
 from pvtseg.load import load_initial, load_pretrained
+from pvtseg.model import Model
 
 
 def train(config: DictConfig) -> float | None:
@@ -42,35 +44,35 @@ def fit(config: DictConfig) -> Run:
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = build_data(config)
     data.check()
-    config = complete(config, data.labels)
-    model = build_model(config)
-    weights = start(model, config)
-    task = build_task(config, model)
-    if config["compile"]:
+    settings = complete(config, data.labels)
+    model = build_model(settings)
+    weights = start(model, settings)
+    task = build_task(settings, model)
+    if settings["compile"]:
         task.compile()
-    trainer = build_trainer(config, SaveConfig(model.config), ExactResume(), ValidateAtEnd())
+    trainer = build_trainer(settings, SaveConfig(model.config), ExactResume(), ValidateAtEnd())
     _check_sweep(trainer)
     if trainer.is_global_zero:
-        folder.write_config(config)
-        report.training_header(config, data, task, trainer, folder.path, weights)
+        folder.write_config(settings)
+        report.training_header(settings, data, task, trainer, folder.path, weights)
 
     trainer.fit(task, data, ckpt_path=folder.resume)
     trainer.save_checkpoint(folder.last)
-    best = folder.best if trainer.checkpoint_callback.best_model_path else folder.last
+    best = folder.best if getattr(trainer.checkpoint_callback, "best_model_path", "") else folder.last
     trainer.loggers = []  # the curves end with the training
     trainer.validate(task, data, ckpt_path=best, verbose=False)
     if trainer.is_global_zero:
         write_model(folder.model, model.state_dict(), model.config)
         if task.results:
-            content = report.content_of_metrics(config, task, data, str(best))
+            content = report.content_of_metrics(settings, task, data, str(best))
             write_json(folder.metrics, content)
-            report.results(content, task.metrics.per_class, config["monitor"]["metric"])
+            report.results(content, task.metrics.per_class, settings["monitor"]["metric"])
         report.written([folder.best, folder.last, folder.model, folder.metrics, folder.predictions])
         report.console.print(f"\nevaluate it with\n  {command('eval', override('checkpoint', best))}")
     return Run(folder.path, best, report.measured(task))
 
 
-def start(model: nn.Module, config: Config) -> str:
+def start(model: Model, config: Config) -> str:
     """A line about the weights that training starts from, once they are loaded: what fitted and what did not."""
     if config["resume"] is not None:  # whatever that run once started from, a recipe's own weights included
         if "loops" not in read_weights(Path(config["resume"])).extras:
@@ -83,7 +85,7 @@ def start(model: nn.Module, config: Config) -> str:
             "pretrained and init are given, and each says where the backbone's weights come from; keep one (the other: null)."
         )
     if config["pretrained"] is not None:
-        return str(load_pretrained(model.backbone, config["pretrained"]))
+        return str(load_pretrained(cast(nn.Module, model.backbone), config["pretrained"]))
     if config["init"] is not None:
         return str(load_initial(model, config["init"]))
     return "random"

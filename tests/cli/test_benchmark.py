@@ -58,7 +58,7 @@ def test_a_published_checkpoint_is_measured_as_the_command_line_asks(command, tm
     ("arguments", "text"),
     [
         (["batch_size=0"], "batch_size is 0; use a number of images, 1 or more"),
-        (["size=[0,32]"], "size is [0, 32]; wanted are two sides in pixels"),
+        (["size=[0,32]"], "size is [0, 32]; use two sides in pixels"),
         (["dtype=float8"], "dtype is float8; use one of float32, bfloat16, float16"),
         (["device=tpu"], "device is tpu; use cpu, cuda, cuda:1 or auto"),
         (["device=cuda:99"], "device is cuda:99, torch sees"),

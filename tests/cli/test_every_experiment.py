@@ -12,7 +12,7 @@ from short_runs import RECIPES, TWO_STEPS, recipe_of
 
 from pvtseg.backbones.pvt_v2 import variants
 from pvtseg.paths import config_dir
-from pvtseg.tasks import Segmentation
+from pvtseg.task import Task
 
 NAMES = sorted(path.stem for path in (config_dir() / "experiment").glob("[!_]*.yaml"))
 IN_BETWEEN = re.compile(r"(segformer|pvt_v2|glpn)_(b1|b3|b4)_")  # sizes that differ from their neighbors in numbers alone
@@ -68,17 +68,17 @@ def test_every_experiment_trains_and_is_evaluated(command, roots, tmp_path, expe
     assert content["protocol"].keys() >= PROTOCOL[content["task"]]
 
 
-def test_a_recipe_answers_at_the_size_of_each_image(command, roots, tmp_path, monkeypatch):
+def test_a_recipe_predicts_at_the_size_of_each_image(command, roots, tmp_path, monkeypatch):
     """Whatever size the model sees: here multiples of 32 whose shorter side is 64."""
     seen = []
 
-    def spy(task: Segmentation, batch: dict) -> torch.Tensor:
-        prediction = predict(task, batch)
-        seen.append((tuple(batch["image"].shape[-2:]), tuple(prediction.shape[-2:])))
-        return prediction
+    def spy(task: Task, batch: dict) -> list:
+        predictions = predict(task, batch)
+        seen.extend((tuple(batch["image"].shape[-2:]), tuple(prediction.shape)) for prediction in predictions)
+        return predictions
 
-    predict = Segmentation.predict
-    monkeypatch.setattr(Segmentation, "predict", spy)
+    predict = Task.predict
+    monkeypatch.setattr(Task, "predict", spy)
     experiment = ["experiment=segformer_b0_ade20k", roots["ade20k"], *RECIPES["ade20k"], *TWO_STEPS, *ALONE]
     outcome = command("train", *experiment, f"hydra.run.dir={tmp_path}")
     assert outcome.status == 0, outcome.errors
