@@ -92,9 +92,8 @@ class Predictor:
         return {**self.transform(image=pixels), "size": pixels.shape[:2], "target": None, "name": name}
 
     def _normalized(self, batch: Batch) -> Batch:
-        views = [self.normalize(self._on_device(view)) for view in batch["views"]]
-        whole = len(views) == 1
-        image = views[0] if whole else self.normalize(self._on_device(batch["image"]))
+        image = self.normalize(self._on_device(batch["image"]))
+        views = [image if view is batch["image"] else self.normalize(self._on_device(view)) for view in batch["views"]]
         return {**batch, "image": image, "views": views}
 
     def _on_device(self, image: Tensor) -> Tensor:

@@ -23,16 +23,10 @@ def download(
 ) -> Path:
     """The folder, in the hub's cache, that holds the weights and settings of `owner/name` or `owner/name@revision`.
 
-    `offline` looks into the cache only. Raises UserError when huggingface_hub is missing or the files cannot be had.
+    `offline` looks into the cache only. Raises UserError if the files cannot be had.
     """
-    try:
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
-    except ImportError as error:
-        raise UserError(
-            f"to load {source} from the Hugging Face hub, huggingface_hub is needed; pip install huggingface-hub, "
-            "or download the files yourself and give their folder."
-        ) from error
+    from huggingface_hub import hf_hub_download  # imported here, because it costs a second that local files need not wait
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
     name, _, tag = source.partition("@")
     files: dict[str, Path] = {}

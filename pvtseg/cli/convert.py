@@ -11,7 +11,6 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-from pvtseg.cli.app import run
 from pvtseg.errors import UserError
 from pvtseg.load import load_backbone, load_model, read_checkpoint, save_model
 
@@ -19,11 +18,6 @@ Run = Callable[[Tensor], list[Tensor]]
 
 LIMIT = 1e-3  # of the largest output; another epsilon in the norms makes about 1e-5
 SIZE = (192, 256)  # of the image that both models see
-
-
-def main() -> None:
-    """`pvtseg convert source=SOURCE layout=LAYOUT output=FOLDER`."""
-    run(convert, "convert")
 
 
 def convert(config: DictConfig) -> float:

@@ -1,28 +1,19 @@
 """Fetches a data set, or says how to get it."""
 
-import sys
+from __future__ import annotations
+
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
 
-from pvtseg.cli.app import run
-from pvtseg.cli.only_task import name_the_only_task
+from pvtseg.cli.bar import bar
+from pvtseg.data.download import RemoteFile, obtain
 from pvtseg.errors import UserError
-
-
-def main() -> None:
-    """`pvtseg download data=NAME`."""
-    name_the_only_task(sys.argv)
-    run(download, "download")
 
 
 def download(config: DictConfig) -> None:
     """Fetches, checks and unpacks. Where a person has to do it, prints the steps and raises UserError."""
-    from rich.console import Console
-
-    from pvtseg.cli.bar import bar
-    from pvtseg.data.download import RemoteFile, obtain
-
     console = Console(highlight=False, soft_wrap=True)
     name = config.data.name
     OmegaConf.resolve(config.origin)

@@ -87,7 +87,7 @@ def start(model: Model, config: Config) -> str:
     if config["pretrained"] is not None:
         return str(load_pretrained(cast(nn.Module, model.backbone), config["pretrained"]))
     if config["init"] is not None:
-        return str(load_initial(model, config["init"]))
+        return str(load_initial(model, config["init"], trust=config["trust"]))
     return "random"
 
 

@@ -9,14 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from pvtseg.cli.app import run
 from pvtseg.cli.from_checkpoint import with_its_task
-from pvtseg.cli.only_task import name_the_only_task
+from pvtseg.cli.only_task import with_the_only_task
 from pvtseg.cli.usage import usage
-
-
-def _with_the_only_task(arguments: Sequence[str]) -> list[str]:
-    line = ["", *arguments]
-    name_the_only_task(line)
-    return line[1:]
 
 
 @dataclass(frozen=True)
@@ -36,8 +30,8 @@ VERBS = {
     "train": Verb("pvtseg.cli.train:train", "train", "train a model"),
     "eval": Verb("pvtseg.cli.evaluate:evaluate", "eval", "evaluate a checkpoint", with_its_task),
     "convert": Verb("pvtseg.cli.convert:convert", "convert", "write weights in another format"),
-    "download": Verb("pvtseg.cli.download:download", "download", "fetch a data set, or say how to get it", _with_the_only_task),
-    "verify": Verb("pvtseg.cli.verify:verify", "verify", "look for what would go wrong with data", _with_the_only_task),
+    "download": Verb("pvtseg.cli.download:download", "download", "fetch a data set, or say how to get it", with_the_only_task),
+    "verify": Verb("pvtseg.cli.verify:verify", "verify", "look for what would go wrong with data", with_the_only_task),
     "benchmark": Verb("pvtseg.cli.benchmark:benchmark", "benchmark", "measure time and memory of a model", with_its_task),
 }
 

@@ -1,32 +1,32 @@
 """Checks every image and label of a data set: what would go wrong in training, and what to do."""
 
+from __future__ import annotations
+
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
 
-from pvtseg.cli.app import run
-from pvtseg.cli.only_task import name_the_only_task
+from pvtseg.build import build_visualizer
+from pvtseg.cli import verify_report as report
+from pvtseg.cli.bar import bar
+from pvtseg.cli.verify_report import console
+from pvtseg.data.samples import Samples
+from pvtseg.data.target_info import ClassInfo, DepthRange
+from pvtseg.data.verify import KINDS, CheckedMasks, Expected, Finding, SplitStatistics, check_dataset, class_weights, judge
+from pvtseg.data.verify.checked_dataset import as_checked
+from pvtseg.drawing import image_grid
 from pvtseg.errors import UserError
-
-if TYPE_CHECKING:
-    from pvtseg.data.samples import Samples
-    from pvtseg.data.target_info import ClassInfo, DepthRange
-    from pvtseg.data.verify import Finding, SplitStatistics
-    from pvtseg.interfaces import Visualizer
+from pvtseg.instantiate import instantiate_node
+from pvtseg.interfaces import Visualizer
+from pvtseg.losses.class_weights import weights_file
 
 SHOWN = 12  # samples in the picture
-
-
-def main() -> None:
-    """`pvtseg verify data=NAME ...`."""
-    name_the_only_task(sys.argv)
-    run(verify, "verify")
 
 
 def verify(config: DictConfig) -> None:
@@ -43,20 +43,14 @@ def verify(config: DictConfig) -> None:
 class Checked:
     """The data sets that could be opened and the statistics of every split, by name, and the facts of the targets."""
 
-    labels: "ClassInfo | None" = None
-    depth: "DepthRange | None" = None
-    samples: "dict[str, Samples]" = field(default_factory=dict)
-    splits: "dict[str, SplitStatistics]" = field(default_factory=dict)
+    labels: ClassInfo | None = None
+    depth: DepthRange | None = None
+    samples: dict[str, Samples] = field(default_factory=dict)
+    splits: dict[str, SplitStatistics] = field(default_factory=dict)
 
 
 def check_splits(config: DictConfig) -> Checked:
     """Opens each split and checks its items."""
-    from rich.console import Console
-
-    from pvtseg.cli.bar import bar
-    from pvtseg.data.verify import Finding, SplitStatistics, check_dataset
-    from pvtseg.data.verify.checked_dataset import as_checked
-
     OmegaConf.to_container(config.data, throw_on_missing=True)  # names a missing root itself, not the keys that use it
     checked = Checked(_target_info(config, "labels"), _target_info(config, "depth"))
     with bar(Console(stderr=True)) as progress:
@@ -80,10 +74,8 @@ def check_splits(config: DictConfig) -> Checked:
     return checked
 
 
-def judge_splits(config: DictConfig, checked: Checked) -> "list[Finding]":
+def judge_splits(config: DictConfig, checked: Checked) -> list[Finding]:
     """All findings, about single items and whole splits."""
-    from pvtseg.data.verify import CheckedMasks, Expected, judge
-
     masks = [samples for samples in checked.samples.values() if isinstance(samples, CheckedMasks)]
     expected = Expected(
         labels=checked.labels,
@@ -95,14 +87,11 @@ def judge_splits(config: DictConfig, checked: Checked) -> "list[Finding]":
     return judge(checked.splits, expected)
 
 
-def write(config: DictConfig, checked: Checked, findings: "Sequence[Finding]") -> dict[str, Any]:
+def write(config: DictConfig, checked: Checked, findings: Sequence[Finding]) -> dict[str, Any]:
     """Writes report.json, samples.png and class_weights.json into the run's folder -> the report, with "written".
 
     The class weights also go into the cache, where loss.class_weights=auto finds them.
     """
-    from pvtseg.data.verify import class_weights
-    from pvtseg.losses.class_weights import weights_file
-
     folder, root, train = Path(config.paths.run), config.data.get("root"), checked.splits["train"]
     folder.mkdir(parents=True, exist_ok=True)
     weights, written = None, []
@@ -126,20 +115,16 @@ def write(config: DictConfig, checked: Checked, findings: "Sequence[Finding]") -
     return {**content, "written": [*written, _write_json(content, folder / "report.json")]}
 
 
-def show(content: Mapping[str, Any], findings: "Sequence[Finding]", accepted: Sequence[str]) -> None:
+def show(content: Mapping[str, Any], findings: Sequence[Finding], accepted: Sequence[str]) -> None:
     """Prints the report."""
-    from pvtseg.cli import verify_report as report
-
     report.facts(content)
     report.classes(content["classes"])
     report.findings(findings, accepted)
     report.written(content["written"])
 
 
-def raise_if_errors(findings: "Sequence[Finding]", accepted: Sequence[str]) -> None:
+def raise_if_errors(findings: Sequence[Finding], accepted: Sequence[str]) -> None:
     """Raises UserError if a finding is an error whose kind is not accepted."""
-    from pvtseg.cli.verify_report import console
-
     errors = [finding for finding in findings if finding.severity == "error" and finding.kind not in accepted]
     if errors:
         kinds = ",".join(dict.fromkeys(finding.kind for finding in errors))
@@ -151,10 +136,8 @@ def raise_if_errors(findings: "Sequence[Finding]", accepted: Sequence[str]) -> N
     console.print("nothing stands in the way of training")
 
 
-def draw_samples(samples: "Samples", sound: Sequence[int], visualizer: "Visualizer", file: Path) -> None:
+def draw_samples(samples: Samples, sound: Sequence[int], visualizer: Visualizer, file: Path) -> None:
     """Writes a picture of samples with their targets, drawn at random from the sound ones, and always the same."""
-    from pvtseg.drawing import image_grid
-
     chosen = np.random.default_rng(0).permutation(sound)[:SHOWN].tolist()
     shown = [samples[index] for index in chosen]
     rows = [[sample["image"], visualizer(sample["target"], sample["image"])] for sample in shown]
@@ -163,8 +146,6 @@ def draw_samples(samples: "Samples", sound: Sequence[int], visualizer: "Visualiz
 
 
 def _check_accepted(accepted: Sequence[str]) -> None:
-    from pvtseg.data.verify import KINDS
-
     unknown = sorted(set(accepted) - KINDS.keys())
     if unknown:
         raise UserError(f"verify.accept names {unknown[0]}, which is no kind of finding; use some of {', '.join(KINDS)}.")
@@ -172,23 +153,17 @@ def _check_accepted(accepted: Sequence[str]) -> None:
 
 def _target_info(config: DictConfig, key: str) -> Any:
     """data.labels or data.depth; None where the data has none."""
-    from pvtseg.instantiate import instantiate_node
-
     return instantiate_node(config.data[key], f"data.{key}") if key in config.data else None
 
 
-def _open(config: DictConfig, split: str) -> "Samples":
+def _open(config: DictConfig, split: str) -> Samples:
     """The samples of a split; what is missing of them is found later where the data set has the option `strict`."""
-    from pvtseg.instantiate import instantiate_node
-
     node = config.data[split]
     return instantiate_node(node, f"data.{split}", **({"strict": False} if "strict" in node else {}))
 
 
-def _visualizer(config: DictConfig, checked: Checked) -> "Visualizer":
+def _visualizer(config: DictConfig, checked: Checked) -> Visualizer:
     """The configured visualizer; depth in the colors of the range that was seen."""
-    from pvtseg.build import build_visualizer
-
     if checked.labels is not None:  # with names that only the data has
         config.data.labels = {"_target_": "pvtseg.data.target_info.ClassInfo", **checked.labels.as_dict()}
     train = checked.splits["train"]

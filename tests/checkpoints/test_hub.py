@@ -6,6 +6,7 @@ import time
 
 import pytest
 import torch
+from huggingface_hub import constants
 
 from pvtseg.backbones.pvt_v2 import pvt_v2_b0
 from pvtseg.checkpoints.families.pvt_v2 import CLASSIFIER
@@ -15,7 +16,6 @@ from pvtseg.heads.linear import LinearHead
 from pvtseg.load import load_backbone, load_model, save_model
 from pvtseg.model import Model
 
-constants = pytest.importorskip("huggingface_hub.constants")
 NAME = "OpenGVLab/pvt_v2_b0"
 
 
