@@ -86,7 +86,6 @@ def overridden(stored: Mapping[str, Any], composed: DictConfig, arguments: Seque
     if any(_top(override) == "data" for override in overrides):
         for part in READ_FROM_DATA:
             config[part] = _linked_to_data(config.get(part), plain.get(part))
-    config.pop("trust", None)
     result = OmegaConf.create(config)
     for override in values:
         key = override.key_or_group

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 import lightning
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from lightning import Trainer
 from omegaconf import DictConfig
-from torch import nn
 
 from pvtseg.build import Config, build_data, build_model, build_task, build_trainer, complete
 from pvtseg.callbacks.exact_resume import ExactResume
@@ -85,7 +83,7 @@ def start(model: Model, config: Config) -> str:
             "pretrained and init are given, and each says where the backbone's weights come from; keep one (the other: null)."
         )
     if config["pretrained"] is not None:
-        return str(load_pretrained(cast(nn.Module, model.backbone), config["pretrained"]))
+        return str(load_pretrained(model.backbone, config["pretrained"], trust=config["trust"]))
     if config["init"] is not None:
         return str(load_initial(model, config["init"], trust=config["trust"]))
     return "random"
