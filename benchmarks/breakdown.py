@@ -1,9 +1,11 @@
-"""Where the time of a forward pass goes: milliseconds by kind of operation, beside what all multiply-adds must take.
+"""Where the time of a forward pass goes: milliseconds by kind of operation, beside what
+all multiply-adds must take.
 
     uv run python benchmarks/breakdown.py
 
-"at the speed of a large product" is the time of all multiply-adds at the speed of one product of 4096 x 4096 matrices. Float32
-on the CPU; the profiler itself adds a few percent. Writes benchmarks/results/breakdown.csv.
+"at the speed of a large product" is the time of all multiply-adds at the speed of one
+product of 4096 x 4096 matrices. Float32 on the CPU; the profiler itself adds a few
+percent. Writes benchmarks/results/breakdown.csv.
 """
 
 from __future__ import annotations
@@ -92,7 +94,9 @@ def main() -> None:
         table = Table("", "ms", "share", title=f"{title}, {total:.0f} ms", title_justify="left")
         for name, spent in found.items():
             table.add_row(name, f"{spent:.1f}", f"{spent / total:.0%}")
-            rows.append({"work": title, "kind": name, "ms": rounded(spent), "share": rounded(spent / total), **facts(CPU)})
+            rows.append(
+                {"work": title, "kind": name, "ms": rounded(spent), "share": rounded(spent / total), **facts(CPU)}
+            )
         console.print(table)
     write("breakdown", rows)
 

@@ -1,9 +1,12 @@
-"""What the benchmarks share: several libraries do the same work in turn, and a table says how long each took.
+"""What the benchmarks share: several libraries do the same work in turn, and a table
+says how long each took.
 
-They have to agree first. Then each gets a process of its own, as a user of that library alone would have it, since what one
-library makes the C library's memory do changes the speed of the others by a third; and they take turns, so that whatever else the
-machine does disturbs them alike. The processes are started anew a few times, for one can be lucky with where its memory lies.
-A peak of memory is what the work takes beyond libraries, model and a first small piece of work.
+They have to agree first. Then each gets a process of its own, as a user of that library
+alone would have it, since what one library makes the C library's memory do changes the
+speed of the others by a third; and they take turns, so that whatever else the machine
+does disturbs them alike. The processes are started anew a few times, for one can be
+lucky with where its memory lies. A peak of memory is what the work takes beyond
+libraries, model and a first small piece of work.
 """
 
 from __future__ import annotations
@@ -48,11 +51,13 @@ class Setting(NamedTuple):
 class Contest:
     """One piece of work.
 
-    contestants: name -> what makes it ready and returns the function that does the work; ours first. inputs, small: what
-    that function is called with, in earnest and to warm up. agree: raises an AssertionError unless our answer and another's
-    are the same, and returns in words how near they are. goals: by which factor we want to be faster; memory_goals the
-    same for memory, which is measured where there are any. scale: of a contestant that does another amount of work, what
-    its time is multiplied by. units: the pixels or images of one piece of work.
+    contestants: name -> what makes it ready and returns the function that does the
+    work; ours first. inputs, small: what that function is called with, in earnest and
+    to warm up. agree: raises an AssertionError unless our answer and another's are the
+    same, and returns in words how near they are. goals: by which factor we want to be
+    faster; memory_goals the same for memory, which is measured where there are any.
+    scale: of a contestant that does another amount of work, what its time is multiplied
+    by. units: the pixels or images of one piece of work.
     """
 
     title: str
@@ -67,9 +72,11 @@ class Contest:
 
 
 def hold(name: str, contests: Sequence[Contest], description: str | None, *, threads: int | None = None) -> list[Row]:
-    """The command line of a benchmark: holds the contests, prints tables, writes results/NAME.csv and .png. Returns the rows.
+    """The command line of a benchmark: holds the contests, prints tables, writes
+    results/NAME.csv and .png. Returns the rows.
 
-    threads: how many unless the command line says otherwise; None for torch's own choice.
+    threads: how many unless the command line says otherwise; None for torch's own
+    choice.
     """
     options = _options(description, threads or torch.get_num_threads())
     torch.set_num_threads(options.threads)
@@ -98,7 +105,9 @@ def hold(name: str, contests: Sequence[Contest], description: str | None, *, thr
 
 
 def largest_difference(ours: Sequence[Tensor], theirs: Sequence[Tensor], *, bound: float) -> str:
-    """Compares tensors one by one. Raises an AssertionError where one differs by more than `bound` of its largest value."""
+    """Compares tensors one by one. Raises an AssertionError where one differs by more
+    than `bound` of its largest value.
+    """
     worst = 0.0
     for our, their in zip(ours, theirs, strict=True):
         assert our.shape == their.shape, f"{tuple(our.shape)} is not {tuple(their.shape)}"
@@ -108,7 +117,9 @@ def largest_difference(ours: Sequence[Tensor], theirs: Sequence[Tensor], *, boun
 
 
 def same_labels(ours: Tensor, theirs: Tensor, *, share: float) -> str:
-    """Compares labels. Raises an AssertionError where less than `share` of the pixels have the same."""
+    """Compares labels. Raises an AssertionError where less than `share` of the pixels
+    have the same.
+    """
     same = float((ours == theirs).double().mean())
     assert same >= share, f"{same:.3%} of the labels are the same; wanted are {share:.3%}"
     return f"{same:.4%} of labels"
@@ -135,8 +146,12 @@ def _options(description: str | None, threads: int) -> argparse.Namespace:
     parser.add_argument("--compile", action="store_true", help="everything by torch.compile, the peers too")
     parser.add_argument("--threads", type=int, default=threads)
     parser.add_argument("--seconds", type=float, default=15, help="to repeat each contest for, at least three times")
-    parser.add_argument("--processes", type=int, default=3, help="how often each contestant is started anew within that time")
-    parser.add_argument("--only", default="", help="those contests whose title this regular expression finds; nothing is written")
+    parser.add_argument(
+        "--processes", type=int, default=3, help="how often each contestant is started anew within that time"
+    )
+    parser.add_argument(
+        "--only", default="", help="those contests whose title this regular expression finds; nothing is written"
+    )
     parser.add_argument("--peak-of", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -186,7 +201,9 @@ def _result(contest: Contest, setting: Setting, seconds: float, processes: int, 
 
 
 def _time_in_turn(contest: Contest, timings: dict[str, Timing], seconds: float, *, fewest: int) -> None:
-    """Rounds in which every contestant works once, for about so many seconds, added to the timings."""
+    """Rounds in which every contestant works once, for about so many seconds, added to
+    the timings.
+    """
     servers = {name: _start(contest.title, name) for name in contest.contestants}
     for server in servers.values():
         _ask(server)  # each is ready, and has worked once
@@ -208,7 +225,9 @@ def _start(title: str, contestant: str) -> subprocess.Popen[str]:
 
 
 def _ask(server: subprocess.Popen[str]) -> tuple[float, float]:
-    """Has a contestant work once. Seconds on the clock, and those that all its cores together worked."""
+    """Has a contestant work once. Seconds on the clock, and those that all its cores
+    together worked.
+    """
     server.stdin.write("work\n")
     server.stdin.flush()
     for line in server.stdout:  # libraries print things too
@@ -229,7 +248,9 @@ def _serve(contest: Contest, name: str, setting: Setting) -> None:
 
 
 def _peak_here(contest: Contest, name: str, setting: Setting) -> float:
-    """MiB at the peak of doing the work twice, since the second time finds what the first has left, as a third would."""
+    """MiB at the peak of doing the work twice, since the second time finds what the
+    first has left, as a third would.
+    """
     work = contest.contestants[name](setting)
     work(*contest.small(setting))
     inputs = contest.inputs(setting)

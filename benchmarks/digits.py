@@ -1,4 +1,5 @@
-"""Writes scikit-learn's 1,797 handwritten digits as one folder per class: `uv run python benchmarks/digits.py FOLDER`.
+"""Writes scikit-learn's 1,797 handwritten digits as one folder per class: `uv run
+python benchmarks/digits.py FOLDER`.
 
 Every fifth digit goes to FOLDER/val, the others to FOLDER/train, as 32 x 32 PNG files.
 """

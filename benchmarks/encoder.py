@@ -1,8 +1,10 @@
-"""The encoder: an image in, four maps out, against transformers and timm; and against the bare matrix product.
+"""The encoder: an image in, four maps out, against transformers and timm; and against
+the bare matrix product.
 
     uv run --group benchmarks python benchmarks/encoder.py
 
-"matrix product" is the time that all multiply-adds of the encoder would take at the speed of one large product.
+"matrix product" is the time that all multiply-adds of the encoder would take at the
+speed of one large product.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""A 4096 x 4096 image with 150 classes, predicted in sliding windows: the memory that it takes beyond the process at rest.
+"""A 4096 x 4096 image with 150 classes, predicted in sliding windows: the memory that
+it takes beyond the process at rest.
 
     uv run python benchmarks/huge_image.py
 
-At rest means: the libraries and the model are loaded and have run once, on a small image. The peak includes the image
-and the labels. Writes benchmarks/results/huge_image.csv.
+At rest means: the libraries and the model are loaded and have run once, on a small
+image. The peak includes the image and the labels. Writes
+benchmarks/results/huge_image.csv.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def make_predictor(classes: int, window: int, stride: int) -> Predictor:
-    """SegFormer's head on B0, with random weights: the prediction is meaningless, its time and memory are not."""
+    """SegFormer's head on B0, with random weights: the prediction is meaningless, its
+    time and memory are not.
+    """
     torch.manual_seed(0)
     backbone = pvtseg.pvt_v2_b0()
     model = Model(backbone, SegFormerHead(backbone.channels, classes))
@@ -50,7 +54,9 @@ def predict(predictor: Predictor, side: int, classes: int) -> None:
     image = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
     labels = predictor(image)
     if labels.shape != (side, side) or not 0 <= labels.min() <= labels.max() < classes:
-        raise AssertionError(f"labels {labels.shape} from {labels.min()} to {labels.max()} are no prediction of {side} x {side}")
+        raise AssertionError(
+            f"labels {labels.shape} from {labels.min()} to {labels.max()} are no prediction of {side} x {side}"
+        )
 
 
 def main() -> None:

@@ -1,11 +1,14 @@
-"""Training images per second and core: SegFormer's augmentation, ours against torchvision v2 and plain albumentations.
+"""Training images per second and core: SegFormer's augmentation, ours against
+torchvision v2 and plain albumentations.
 
     uv run --group benchmarks python benchmarks/input_pipeline.py
 
-Files of ADE20K's typical size, 683 x 512: rendered rooms as JPEG, their labels as PNG, in a temporary folder. Each reads, scales
-by 0.5 to 2, crops 512 x 512 (again while one class covers 3/4), flips, distorts the colors, pads and stacks batches of 8
-uint8 images; in one thread, so that a second is a second of one core. The libraries' color changes differ a little, and
-so do their random numbers: the mean brightness and the share of ignored pixels have to be near, not the pixels.
+Files of ADE20K's typical size, 683 x 512: rendered rooms as JPEG, their labels as PNG,
+in a temporary folder. Each reads, scales by 0.5 to 2, crops 512 x 512 (again while one
+class covers 3/4), flips, distorts the colors, pads and stacks batches of 8 uint8
+images; in one thread, so that a second is a second of one core. The libraries' color
+changes differ a little, and so do their random numbers: the mean brightness and the
+share of ignored pixels have to be near, not the pixels.
 """
 
 from __future__ import annotations

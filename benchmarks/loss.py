@@ -1,8 +1,10 @@
-"""The fused cross-entropy against plain PyTorch: one training step's loss and gradient, time and peak memory.
+"""The fused cross-entropy against plain PyTorch: one training step's loss and gradient,
+time and peak memory.
 
     uv run --group benchmarks python benchmarks/loss.py
 
-150 classes, logits at a quarter of 512 x 512, four images. Both must agree in value and gradient.
+150 classes, logits at a quarter of 512 x 512, four images. Both must agree in value and
+gradient.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ def step(loss: Callable[[Tensor, Tensor], Tensor], setting: Setting) -> Step:
 
 
 def batch(images: int, classes: int, side: int, setting: Setting) -> tuple[Tensor, Tensor]:
-    """Logits at a quarter of the image and labels at its size, a twelfth of them ignored, as in ADE20K."""
+    """Logits at a quarter of the image and labels at its size, a twelfth of them
+    ignored, as in ADE20K.
+    """
     torch.manual_seed(0)
     logits = setting.place(3 * torch.randn(images, classes, side // 4, side // 4))
     target = torch.randint(classes, (images, side, side))

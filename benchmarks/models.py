@@ -1,10 +1,12 @@
-"""Whole models: from the image to labels or meters at its own size, against transformers and segmentation_models.pytorch.
+"""Whole models: from the image to labels or meters at its own size, against
+transformers and segmentation_models.pytorch.
 
     uv run --group benchmarks python benchmarks/models.py
 
-Upsampling and argmax are part of it. We upsample only where neighboring coarse pixels disagree, so the time depends on what
-is seen: "noise" gives another class nearly everywhere, "room" is a rendered room. Weights are random, so even
-there the segmentation map has far more borders than a trained model's.
+Upsampling and argmax are part of it. We upsample only where neighboring coarse pixels
+disagree, so the time depends on what is seen: "noise" gives another class nearly
+everywhere, "room" is a rendered room. Weights are random, so even there the
+segmentation map has far more borders than a trained model's.
 """
 
 from __future__ import annotations

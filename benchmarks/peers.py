@@ -1,8 +1,10 @@
-"""The same model in other libraries: our weights, written by `pvtseg.save_model` in the form that each of them opens.
+"""The same model in other libraries: our weights, written by `pvtseg.save_model` in the
+form that each of them opens.
 
     python benchmarks/peers.py encoder pvt_v2_b0 timm FOLDER
 
-writes them. It is a process of its own, so that one that measures another library has done no more than open a file.
+writes them. It is a process of its own, so that one that measures another library has
+done no more than open a file.
 """
 
 from __future__ import annotations
@@ -59,7 +61,9 @@ def with_one_epsilon(model: nn.Module) -> nn.Module:
 
 
 def in_transformers(kind: str, name: str, architecture: str, **options: Any) -> nn.Module:
-    """Our encoder, segformer or glpn of that name as transformers' class of that name, in eval mode."""
+    """Our encoder, segformer or glpn of that name as transformers' class of that name,
+    in eval mode.
+    """
     import transformers
 
     with _saved(kind, name, "huggingface") as folder:
@@ -77,8 +81,8 @@ def in_timm(name: str) -> nn.Module:
 def in_smp(size: str) -> nn.Module:
     """Our segformer as segmentation_models.pytorch's, in eval mode.
 
-    Its last step aligns the corners of the coarse and the fine map, as no other SegFormer does. Here it is told not to, which
-    takes as long.
+    Its last step aligns the corners of the coarse and the fine map, as no other
+    SegFormer does. Here it is told not to, which takes as long.
     """
     import segmentation_models_pytorch as smp
 
@@ -112,7 +116,9 @@ def _smp_name(official: str) -> str:
 
 
 def _made(model: nn.Module) -> nn.Module:
-    """With random biases and norms instead of zeros and ones, so that none can be mistaken for another; in eval mode."""
+    """With random biases and norms instead of zeros and ones, so that none can be
+    mistaken for another; in eval mode.
+    """
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim == 1:

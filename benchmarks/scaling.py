@@ -2,9 +2,10 @@
 
     uv run --group benchmarks python benchmarks/scaling.py
 
-b2_linear from 256 to 2048 pixels a side: its attention is linear, so the time of a pixel should stay the same. b2 with 1 to 16
-images of 224 x 224. The first two contests are our own sizes against each other, in turn, so that a machine whose speed
-drifts from minute to minute does not look like growth; the others are some sizes against the peers.
+b2_linear from 256 to 2048 pixels a side: its attention is linear, so the time of a
+pixel should stay the same. b2 with 1 to 16 images of 224 x 224. The first two contests
+are our own sizes against each other, in turn, so that a machine whose speed drifts from
+minute to minute does not look like growth; the others are some sizes against the peers.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
-"""A training step of SegFormer, 150 classes, against transformers: time, and memory above the process at rest.
+"""A training step of SegFormer, 150 classes, against transformers: time, and memory
+above the process at rest.
 
     uv run --group benchmarks python benchmarks/training.py
 
-Forward, loss at full resolution, backward, AdamW. Dropout and dropped paths are off on both sides, so that loss and all
-gradients of the first step can be compared. At rest the process has its libraries and its model, but neither gradients nor
-AdamW's moments: these count. With bfloat16 both train under autocast.
+Forward, loss at full resolution, backward, AdamW. Dropout and dropped paths are off on
+both sides, so that loss and all gradients of the first step can be compared. At rest
+the process has its libraries and its model, but neither gradients nor AdamW's moments:
+these count. With bfloat16 both train under autocast.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ Gradients = Callable[[], Mapping[str, Tensor]]
 
 
 class Step:
-    """(image, target) -> the loss, and a function that tells the gradients under our names.
+    """(image, target) -> the loss, and a function that tells the gradients under our
+    names.
 
     learn=False stops before the optimizer and drops the gradients.
     """
@@ -36,7 +39,9 @@ class Step:
         self.model = model
         self.loss = loss
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=6e-5, weight_decay=0.01)
-        self.autocast = partial(torch.autocast, setting.device.type, setting.dtype, enabled=setting.dtype != torch.float32)
+        self.autocast = partial(
+            torch.autocast, setting.device.type, setting.dtype, enabled=setting.dtype != torch.float32
+        )
 
     def __call__(self, image: Tensor, target: Tensor, learn: bool = True) -> tuple[Tensor, Gradients]:
         self.optimizer.zero_grad()
@@ -86,7 +91,8 @@ def agree(our_step: tuple[Tensor, Gradients], their_step: tuple[Tensor, Gradient
     torch.testing.assert_close(our_loss, their_loss, rtol=1e-4, atol=0)
     ours, theirs = our_gradients(), their_gradients()
     assert ours.keys() == theirs.keys()
-    # A gradient that is zero but for rounding is nobody's: the bias of keys, and what stands before a norm over the batch.
+    # A gradient that is zero but for rounding is nobody's: the bias of keys, and what
+    # stands before a norm over the batch.
     norm = max(float(gradient.abs().max()) for gradient in theirs.values())
     named = [name for name, gradient in theirs.items() if float(gradient.abs().max()) > 1e-5 * norm]
     return contest.largest_difference([ours[name] for name in named], [theirs[name] for name in named], bound=1e-2)

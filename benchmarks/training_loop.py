@@ -1,9 +1,11 @@
-"""What Lightning's loop costs: a training step under the trainer, callbacks and log included, against a bare loop.
+"""What Lightning's loop costs: a training step under the trainer, callbacks and log
+included, against a bare loop.
 
     uv run python benchmarks/training_loop.py
 
-The default run, rendered rooms and b0, with its batch in memory already. Both loops do the same work: normalize, losses,
-backward, clip, AdamW, the schedule. They take turns, some steps each; the first step of a turn is not counted.
+The default run, rendered rooms and b0, with its batch in memory already. Both loops do
+the same work: normalize, losses, backward, clip, AdamW, the schedule. They take turns,
+some steps each; the first step of a turn is not counted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Training and evaluation from Python, a notebook for example, with the overrides of the command line."""
+"""Training and evaluation from Python, a notebook for example, with the overrides of
+the command line.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,10 @@ from pvtseg.errors import UserError
 def train(*overrides: str) -> Run:
     """The finished run: its folder, metrics, best checkpoint and predictor.
 
-    overrides: those of `pvtseg train`, such as "task=depth", "trainer.max_steps=500" and "hydra.run.dir=FOLDER".
-    Raises UserError for overrides that do not fit, and for data that cannot be trained on.
+    overrides: those of `pvtseg train`, such as "task=depth", "trainer.max_steps=500"
+    and "hydra.run.dir=FOLDER".
+    Raises UserError for overrides that do not fit, and for data that cannot be trained
+    on.
     """
     return fit(_composed("train", *overrides))
 
@@ -30,7 +34,8 @@ def train(*overrides: str) -> Run:
 def evaluate(source: str | Path, *overrides: str) -> dict[str, Any]:
     """The content of metrics.json: task, metrics, protocol, data and checkpoint.
 
-    source: a run's folder or file, or published weights. overrides: those of `pvtseg eval`, such as "inference=flip".
+    source: a run's folder or file, or published weights. overrides: those of `pvtseg
+    eval`, such as "inference=flip".
     Raises UserError for overrides that do not fit the checkpoint.
     """
     arguments = with_its_task([override("checkpoint", source), *overrides])

@@ -38,9 +38,11 @@ RUN_KEYS = {
 
 
 def compose(*overrides: str, name: str = "train") -> DictConfig:
-    """The configuration that the command line would compose from `configs/NAME.yaml` and these overrides.
+    """The configuration that the command line would compose from `configs/NAME.yaml`
+    and these overrides.
 
-    `paths.run` is the folder that the command would write into. Raises Hydra's errors for overrides that do not fit.
+    `paths.run` is the folder that the command would write into. Raises Hydra's errors
+    for overrides that do not fit.
     """
     with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
         config = hydra.compose(name, list(overrides), return_hydra_config=True)
@@ -66,8 +68,9 @@ def _hydra_config(config: DictConfig) -> Iterator[None]:
 def complete(config: DictConfig, labels: ClassInfo | None = None) -> Config:
     """The configuration as plain containers, with what only the data knows.
 
-    labels: the classes that the data module has found. `class_weights: auto` becomes their weights. Auxiliary heads and
-    their losses stand beside the task's own, by name. Raises UserError for a missing value and for a key that nothing reads.
+    labels: the classes that the data module has found. `class_weights: auto` becomes
+    their weights. Auxiliary heads and their losses stand beside the task's own, by
+    name. Raises UserError for a missing value and for a key that nothing reads.
     """
     config = copy.deepcopy(config)
     if labels is not None:
@@ -77,7 +80,9 @@ def complete(config: DictConfig, labels: ClassInfo | None = None) -> Config:
 
 
 def resolve(config: DictConfig) -> Config:
-    """The configuration as plain containers. Raises UserError for a missing value and for a key that nothing reads."""
+    """The configuration as plain containers. Raises UserError for a missing value and
+    for a key that nothing reads.
+    """
     try:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
@@ -85,34 +90,46 @@ def resolve(config: DictConfig) -> Config:
     assert isinstance(plain, dict)
     unknown = sorted(str(key) for key in plain.keys() - PART_KEYS - RUN_KEYS - {"auxiliary"})
     if unknown:
-        raise UserError(f"nothing reads the key '{unknown[0]}'; remove it, or put it under the group that it is meant for.")
+        raise UserError(
+            f"nothing reads the key '{unknown[0]}'; remove it, or put it under the group that it is meant for."
+        )
     return {str(key): value for key, value in plain.items()}
 
 
 def _with_auxiliary_heads(config: Config) -> Config:
-    """Each node of `auxiliary`, a head and its loss, beside the head and the loss of the task."""
+    """Each node of `auxiliary`, a head and its loss, beside the head and the loss of
+    the task.
+    """
     auxiliary = config.pop("auxiliary", None)
     if not auxiliary:
         return config
     name = config["task"]["name"]
-    mappings = {key: {name: config[key]} | {extra: auxiliary[extra][key] for extra in auxiliary} for key in ("head", "loss")}
+    mappings = {
+        key: {name: config[key]} | {extra: auxiliary[extra][key] for extra in auxiliary} for key in ("head", "loss")
+    }
     return config | mappings
 
 
 def checkpoint_config(config: Config) -> Config:
-    """The part of the configuration that goes with the weights: all but where and how long a run is."""
+    """The part of the configuration that goes with the weights: all but where and how
+    long a run is.
+    """
     return {key: config[key] for key in config if key not in RUN_KEYS}
 
 
 def build_data(config: Config | DictConfig) -> DataModule:
     """The data module of the configuration."""
     if isinstance(config, DictConfig):
-        OmegaConf.to_container(config.data, throw_on_missing=True)  # names a missing root itself, not the keys that use it
+        OmegaConf.to_container(
+            config.data, throw_on_missing=True
+        )  # names a missing root itself, not the keys that use it
     return instantiate_node(config["data"], "data", eval_transform=build_eval_transform(config))
 
 
 def build_eval_transform(config: Config | DictConfig) -> EvalTransform:
-    """What an image goes through before the model sees it: the data's own transform, at the ratios of the inference."""
+    """What an image goes through before the model sees it: the data's own transform, at
+    the ratios of the inference.
+    """
     from pvtseg.data.transforms.evaluation import MultiScale
 
     transform = instantiate_node(config["data"]["eval_transform"], "data.eval_transform")
@@ -143,7 +160,9 @@ def build_model(config: Config) -> Model:
 
 
 def build_postprocess(config: Config) -> PostProcess:
-    """What makes predictions of outputs. A single one reads the head of the task's name where there are several heads."""
+    """What makes predictions of outputs. A single one reads the head of the task's name
+    where there are several heads.
+    """
     from pvtseg.tasks.several import OfHead, PostProcesses
 
     postprocess = make(config["postprocess"], "postprocess", several=PostProcesses)
@@ -184,16 +203,20 @@ def build_task(config: Config, model: Model) -> Task:
 
 
 def build_trainer(config: Config, *callbacks: Callback) -> Trainer:
-    """Lightning's trainer with the callbacks and loggers of the configuration, and the further `callbacks`.
+    """Lightning's trainer with the callbacks and loggers of the configuration, and the
+    further `callbacks`.
 
-    Lightning counts `val_check_interval` in batches, we in steps; a run that is shorter than it is validated at its end.
-    `total_batch`, where it is given, is reached by accumulation, or the run refused.
+    Lightning counts `val_check_interval` in batches, we in steps; a run that is shorter
+    than it is validated at its end. `total_batch`, where it is given, is reached by
+    accumulation, or the run refused.
     """
     built = [*callbacks, *(instantiate_node(node, f"callbacks.{name}") for name, node in config["callbacks"].items())]
     loggers = [instantiate_node(node, f"logger.{name}") for name, node in (config.get("logger") or {}).items()]
     options = dict(config["trainer"])
     if not isinstance(options["max_steps"], int):
-        raise UserError(f"trainer.max_steps is {options['max_steps']!r}; use a whole number of steps, or trainer=epochs.")
+        raise UserError(
+            f"trainer.max_steps is {options['max_steps']!r}; use a whole number of steps, or trainer=epochs."
+        )
     total_batch, accumulated = config.get("total_batch"), options["accumulate_grad_batches"]
     if total_batch is not None and accumulated != 1:
         raise UserError(
@@ -211,7 +234,9 @@ def build_trainer(config: Config, *callbacks: Callback) -> Trainer:
 
 
 def accumulation(total_batch: int, batch_size: int, num_devices: int) -> int:
-    """The batches of `batch_size` on each device that make `total_batch` images. Raises UserError where none do."""
+    """The batches of `batch_size` on each device that make `total_batch` images. Raises
+    UserError where none do.
+    """
     if total_batch % (batch_size * num_devices) == 0:
         return total_batch // (batch_size * num_devices)
     if total_batch % num_devices:
@@ -226,7 +251,9 @@ def accumulation(total_batch: int, batch_size: int, num_devices: int) -> int:
 
 
 def _measure_class_weights(node: Any, root: str | None, names: Sequence[str]) -> None:
-    """Replaces each `class_weights: auto` of a loss and its terms by numbers, because a checkpoint carries them."""
+    """Replaces each `class_weights: auto` of a loss and its terms by numbers, because a
+    checkpoint carries them.
+    """
     from pvtseg.losses.class_weights import measured_weights
 
     if not isinstance(node, dict | DictConfig):

@@ -30,7 +30,9 @@ def image_grid(
     *,
     cell_width: int = 320,
 ) -> Image.Image:
-    """A picture of rows of pictures (H, W, 3) uint8 under their titles, two rows side by side, the legend at the foot."""
+    """A picture of rows of pictures (H, W, 3) uint8 under their titles, two rows side
+    by side, the legend at the foot.
+    """
     cells = [[_fit(picture, cell_width) for picture in row] for row in rows]
     columns = len(titles)
     per_line = 2 if len(cells) > 1 else 1

@@ -1,4 +1,6 @@
-"""From a node of the configuration to the object that it describes, with errors that name the key."""
+"""From a node of the configuration to the object that it describes, with errors that
+name the key.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,11 @@ NUMBERS: dict[str, tuple[tuple[type, ...], str, str]] = {  # an annotation -> th
 
 
 def make(node: Any, key: str, *parts: Any, several: Callable[[dict[str, Any]], Any], **named_parts: Any) -> Any:
-    """The part that a node with `_target_` describes; for a mapping of nodes, `several` of the parts by name.
+    """The part that a node with `_target_` describes; for a mapping of nodes, `several`
+    of the parts by name.
 
-    key: of the node in the configuration, for messages. parts: what each constructor gets beside the node's values.
+    key: of the node in the configuration, for messages. parts: what each constructor
+    gets beside the node's values.
     """
     if not isinstance(node, Mapping) or "_target_" in node:
         return instantiate_node(node, key, *parts, **named_parts)
@@ -33,7 +37,9 @@ def make(node: Any, key: str, *parts: Any, several: Callable[[dict[str, Any]], A
 
 
 def instantiate_node(node: Any, key: str, *parts: Any, **named_parts: Any) -> Any:
-    """The object that a node with `_target_` describes. Raises UserError for values that its constructor refuses."""
+    """The object that a node with `_target_` describes. Raises UserError for values
+    that its constructor refuses.
+    """
     return partial_node(node, key)(*parts, **named_parts)
 
 
@@ -56,7 +62,9 @@ def partial_node(node: Any, key: str) -> Callable[..., Any]:
 
 
 def check_numbers(node: Any, key: str) -> None:
-    """Raises UserError where a constructor wants a number and the node has something else, nested nodes included."""
+    """Raises UserError where a constructor wants a number and the node has something
+    else, nested nodes included.
+    """
     if not isinstance(node, Mapping):
         return
     for name in node:
@@ -79,7 +87,9 @@ def _annotations(target: Any, key: str) -> dict[str, str]:
             "correct the name, or install its package."
         ) from error
     written = getattr(found.__init__ if isclass(found) else found, "__annotations__", {})
-    return {name: hint if isinstance(hint, str) else getattr(hint, "__name__", str(hint)) for name, hint in written.items()}
+    return {
+        name: hint if isinstance(hint, str) else getattr(hint, "__name__", str(hint)) for name, hint in written.items()
+    }
 
 
 def _located(target: str) -> Any:

@@ -1,6 +1,8 @@
-"""The interfaces: what passes between the parts, and what the framework reads of each part.
+"""The interfaces: what passes between the parts, and what the framework reads of each
+part.
 
-A part from outside that fulfills its Protocol works everywhere: in training, resuming, evaluation, prediction and reports.
+A part from outside that fulfills its Protocol works everywhere: in training, resuming,
+evaluation, prediction and reports.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ if TYPE_CHECKING:  # the command line must not wait for torch
     from torch import Tensor, nn
 
 Size: TypeAlias = tuple[int, int]  # (height, width)
-Features: TypeAlias = "list[Tensor]"  # the backbone's maps, finest first: (B, channels[i], H / strides[i], W / strides[i])
+Features: TypeAlias = (
+    "list[Tensor]"  # the backbone's maps, finest first: (B, channels[i], H / strides[i], W / strides[i])
+)
 Outputs: TypeAlias = Any  # what a head returns: a tensor, or tensors by name
 LegendEntry: TypeAlias = tuple[str, tuple[int, int, int]]  # a name and its color
 
@@ -22,8 +26,9 @@ LegendEntry: TypeAlias = tuple[str, tuple[int, int, int]]  # a name and its colo
 class Sample(TypedDict):
     """One item of a data set, before any transform.
 
-    image: (H, W, 3) uint8 RGB. target: what the task learns: a class index; a segmentation map (H, W) of an integer type;
-    depth in meters (H, W) float32, 0 where it is invalid; `Instances`; `Segments`; or a mapping of those by task name.
+    image: (H, W, 3) uint8 RGB. target: what the task learns: a class index; a
+    segmentation map (H, W) of an integer type; depth in meters (H, W) float32, 0 where
+    it is invalid; `Instances`; `Segments`; or a mapping of those by task name.
     name: what error messages, pictures and reports call this item.
     """
 
@@ -35,9 +40,11 @@ class Sample(TypedDict):
 class Batch(TypedDict):
     """Several items, as `pvtseg.data.collate.collate` joins them.
 
-    image: (B, 3, H, W), normalized on the device; smaller images are padded at the bottom and right.
+    image: (B, 3, H, W), normalized on the device; smaller images are padded at the
+    bottom and right.
     image_size: (height, width) of each image without the padding.
-    views: the image at each ratio of the inference; [image] for an inference without ratios.
+    views: the image at each ratio of the inference; [image] for an inference without
+    ratios.
     target: arrays and numbers stacked, objects in a list, a mapping key by key.
     size: (height, width) at which each prediction is wanted.
     name: of each item.
@@ -55,8 +62,10 @@ class Batch(TypedDict):
 class Instances:
     """Objects of one image, as target and as prediction of detection.
 
-    boxes: (N, 4) x1, y1, x2, y2 in pixels. labels: (N,) class indices. scores: (N,) in 0..1, None in a target.
-    masks: (N, H, W) bool or None. crowd: (N,) bool or None; a crowd is a box around many objects.
+    boxes: (N, 4) x1, y1, x2, y2 in pixels. labels: (N,) class indices. scores: (N,) in
+    0..1, None in a target.
+    masks: (N, H, W) bool or None. crowd: (N,) bool or None; a crowd is a box around
+    many objects.
     """
 
     boxes: Tensor
@@ -70,7 +79,8 @@ class Instances:
 class Segments:
     """Segments of one image, as target and as prediction of panoptic segmentation.
 
-    ids: (H, W) int32, 0 for none. labels: (N,) class indices of the ids 1..N. scores: (N,) in 0..1 or None.
+    ids: (H, W) int32, 0 for none. labels: (N,) class indices of the ids 1..N. scores:
+    (N,) in 0..1 or None.
     """
 
     ids: Tensor
@@ -79,7 +89,9 @@ class Segments:
 
 
 class Backbone(Protocol):
-    """An encoder: image (B, in_channels, H, W) -> maps at `strides`, finest first. An nn.Module."""
+    """An encoder: image (B, in_channels, H, W) -> maps at `strides`, finest first. An
+    nn.Module.
+    """
 
     in_channels: int
     channels: tuple[int, ...]
@@ -99,8 +111,9 @@ class LayeredBackbone(Backbone, Protocol):
 class Head(Protocol):
     """A decoder: features -> outputs at its own resolution. An nn.Module.
 
-    Its constructor begins with `in_channels`, the channels of the backbone's maps. image_size: (height, width) of each
-    image without padding; None for images without padding.
+    Its constructor begins with `in_channels`, the channels of the backbone's maps.
+    image_size: (height, width) of each image without padding; None for images without
+    padding.
     """
 
     def __call__(self, features: Features, image_size: list[Size] | None = None) -> Outputs: ...
@@ -115,8 +128,8 @@ class Loss(Protocol):
 class Inference(Protocol):
     """Runs a model on a batch -> its outputs, one for each view of the image.
 
-    protocol: a line that names this inference in reports. ratios: the scales at which it wants to see the image, as
-    `batch["views"]`; None for the image alone.
+    protocol: a line that names this inference in reports. ratios: the scales at which
+    it wants to see the image, as `batch["views"]`; None for the image alone.
     """
 
     protocol: str
@@ -126,7 +139,9 @@ class Inference(Protocol):
 
 
 class PostProcess(Protocol):
-    """Outputs, one for each view, and the wanted sizes -> one prediction per image. An nn.Module, so that it exports."""
+    """Outputs, one for each view, and the wanted sizes -> one prediction per image. An
+    nn.Module, so that it exports.
+    """
 
     def __call__(self, outputs: list[Outputs], sizes: list[Size]) -> list[Any]: ...
 
@@ -134,8 +149,9 @@ class PostProcess(Protocol):
 class Metrics(Protocol):
     """Compares predictions with targets, image by image.
 
-    protocol: how the numbers come about, plain values for metrics.json. per_class: the key of each number that belongs to
-    one class -> the class name. A `torchmetrics.Metric` also adds up over processes.
+    protocol: how the numbers come about, plain values for metrics.json. per_class: the
+    key of each number that belongs to one class -> the class name. A
+    `torchmetrics.Metric` also adds up over processes.
     """
 
     protocol: Mapping[str, Any]
@@ -149,19 +165,25 @@ class Metrics(Protocol):
 
 
 class Visualizer(Protocol):
-    """Draws a prediction or a target over its image (H, W, 3) uint8 -> picture (H, W, 3) uint8."""
+    """Draws a prediction or a target over its image (H, W, 3) uint8 -> picture (H, W,
+    3) uint8.
+    """
 
     def __call__(self, prediction: Any, image: np.ndarray) -> np.ndarray: ...
 
     def legend(self, predictions: Sequence[Any] | None = None) -> list[LegendEntry]:
-        """The meaning of the colors; of those only that the predictions show, where they are given."""
+        """The meaning of the colors; of those only that the predictions show, where
+        they are given.
+        """
         ...
 
 
 class Transform(Protocol):
-    """Changes an image and, with it, its target: transform(image=..., target=...) -> the same keys.
+    """Changes an image and, with it, its target: transform(image=..., target=...) ->
+    the same keys.
 
-    A training transform has `seed(number)`, which decides all that it draws from then on.
+    A training transform has `seed(number)`, which decides all that it draws from then
+    on.
     """
 
     def __call__(self, *, image: np.ndarray, target: Any) -> dict[str, Any]: ...
@@ -172,7 +194,8 @@ class Transform(Protocol):
 class EvalTransform(Protocol):
     """Prepares an image for evaluation: transform(image=...) -> {"image": ...}.
 
-    One with several sizes has `at(ratio)`, the same transform for an image that is `ratio` times as large.
+    One with several sizes has `at(ratio)`, the same transform for an image that is
+    `ratio` times as large.
     """
 
     def __call__(self, *, image: np.ndarray) -> dict[str, Any]: ...

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pvtseg.build import build_backbone, build_eval_transform, build_inference, build_model, build_postprocess, build_visualizer
+from pvtseg.build import (
+    build_backbone,
+    build_eval_transform,
+    build_inference,
+    build_model,
+    build_postprocess,
+    build_visualizer,
+)
 from pvtseg.checkpoints.checkpoint import describe_by_hand, read_checkpoint
 from pvtseg.checkpoints.fitting import (
     BACKBONE,
@@ -41,7 +48,8 @@ def load_backbone(
     offline: bool = False,
     **options: Any,
 ) -> nn.Module:
-    """The encoder of any supported checkpoint, in eval mode: image (B, C, H, W) -> its maps, finest first.
+    """The encoder of any supported checkpoint, in eval mode: image (B, C, H, W) -> its
+    maps, finest first.
 
     options: of `PyramidVisionTransformer`, such as out_indices, drop_path_rate or
     frozen_stages; other in_channels adapt the first convolution. The others as in
@@ -59,14 +67,15 @@ def load_backbone(
 
 
 def load_model(source: str | Path, **options: Any) -> Model:
-    """The whole model of any supported checkpoint, in eval mode; `model.config` describes it.
+    """The whole model of any supported checkpoint, in eval mode; `model.config`
+    describes it.
 
     model(image) -> the head's outputs at its own resolution: logits (B, K, H/4, W/4),
     depth in meters (B, 1, H, W), class logits (B, K), or those by name. image is
     normalized as the checkpoint wants. Auxiliary heads, which only training runs, are
-    left out. options: those of `read_checkpoint`: norm_eps, max_depth, trust, and for the
-    hub revision, token, cache, offline. Raises UserError if there is no model, or one
-    that pvtseg cannot build.
+    left out. options: those of `read_checkpoint`: norm_eps, max_depth, trust, and for
+    the hub revision, token, cache, offline. Raises UserError if there is no model, or
+    one that pvtseg cannot build.
     """
     checkpoint = read_checkpoint(source, **options)
     if checkpoint.unmatched:
@@ -76,7 +85,9 @@ def load_model(source: str | Path, **options: Any) -> Model:
             "load its encoder by load_backbone, or train with pretrained=."
         )
     if "head" not in checkpoint.config:
-        raise UserError(f"{source} is an encoder without a head; use load_backbone, or train a head with pretrained={source}.")
+        raise UserError(
+            f"{source} is an encoder without a head; use load_backbone, or train a head with pretrained={source}."
+        )
     config, state = without_auxiliary_heads(checkpoint.config, checkpoint.state)
     model = build_model(config)
     fill(model, state, checkpoint.source)
@@ -84,7 +95,8 @@ def load_model(source: str | Path, **options: Any) -> Model:
 
 
 def load_predictor(source: str | Path, *, device: str = "cpu", **options: Any) -> Predictor:
-    """A predictor of any supported checkpoint: image -> the prediction in the image's own size.
+    """A predictor of any supported checkpoint: image -> the prediction in the image's
+    own size.
 
     options: those of `load_model`.
     """
@@ -92,14 +104,18 @@ def load_predictor(source: str | Path, *, device: str = "cpu", **options: Any) -
 
 
 def as_predictor(model: Model) -> Predictor:
-    """The predictor of a model that carries its configuration. Raises UserError if that lacks a part of the prediction."""
+    """The predictor of a model that carries its configuration. Raises UserError if that
+    lacks a part of the prediction.
+    """
     from pvtseg.data.target_info import ClassInfo  # these wait for OpenCV
     from pvtseg.predictor import Predictor
 
     config = model.config
     lacking = [key for key in ("postprocess", "inference", "visualizer", "data") if key not in config]
     if lacking:
-        raise UserError(f"the model's configuration has no {lacking[0]}, which a predictor needs; call the model itself.")
+        raise UserError(
+            f"the model's configuration has no {lacking[0]}, which a predictor needs; call the model itself."
+        )
     labels = config["data"].get("labels")
     classes = None if labels is None else instantiate_node(labels, "data.labels")
     return Predictor(
@@ -114,12 +130,13 @@ def as_predictor(model: Model) -> Predictor:
 
 
 def save_model(model: nn.Module, folder: str | Path, layout: str = "pvtseg") -> Path:
-    """Writes a model, or a backbone alone, into a folder; `load_model` and `load_backbone` read it again.
+    """Writes a model, or a backbone alone, into a folder; `load_model` and
+    `load_backbone` read it again.
 
     layout: "pvtseg", "huggingface", "timm", "official" or "openmmlab". A model that was
-    loaded or trained carries its configuration. One put together by hand is described by
-    its weights, and takes the image of the authors' code. Raises UserError if the layout
-    cannot hold the model.
+    loaded or trained carries its configuration. One put together by hand is described
+    by its weights, and takes the image of the authors' code. Raises UserError if the
+    layout cannot hold the model.
     """
     prefix = "" if hasattr(model, "backbone") else BACKBONE
     state = {prefix + name: tensor for name, tensor in model.state_dict().items()}
@@ -129,7 +146,8 @@ def save_model(model: nn.Module, folder: str | Path, layout: str = "pvtseg") -> 
 
 
 def load_pretrained(backbone: nn.Module, source: str | Path, **options: Any) -> LoadReport:
-    """Loads a checkpoint's encoder into this one, whose in_channels may differ. Returns what was loaded.
+    """Loads a checkpoint's encoder into this one, whose in_channels may differ. Returns
+    what was loaded.
 
     options: those of `read_checkpoint`. Raises UserError if the source is another
     encoder, or holds less than half of this one.
@@ -143,16 +161,19 @@ def load_pretrained(backbone: nn.Module, source: str | Path, **options: Any) -> 
 
 
 def load_initial(model: Model, source: str | Path, **options: Any) -> LoadReport:
-    """Loads a checkpoint into a model of ours as a start for training. Returns what was loaded.
+    """Loads a checkpoint into a model of ours as a start for training. Returns what was
+    loaded.
 
-    The encoder has to be the same. A head of the same kind is kept; of its classes, those
-    that both know by name. What does not fit keeps its random start. options and errors
-    as `load_pretrained`.
+    The encoder has to be the same. A head of the same kind is kept; of its classes,
+    those that both know by name. What does not fit keeps its random start. options and
+    errors as `load_pretrained`.
     """
     checkpoint = read_checkpoint(source, **options)
     backbone, head = fit_backbone(model.backbone, checkpoint), fit_head(model, checkpoint)
     state = {**{BACKBONE + name: tensor for name, tensor in backbone.state.items()}, **head.state}
     missing = [name for name in model.state_dict() if name not in state]
-    unused = [name for name in checkpoint.state if name.startswith(HEAD) and name not in head.used] + checkpoint.unmatched
+    unused = [
+        name for name in checkpoint.state if name.startswith(HEAD) and name not in head.used
+    ] + checkpoint.unmatched
     model.load_state_dict(state, strict=False)
     return LoadReport(checkpoint.source, list(state), missing, unused, backbone.notes + head.notes)

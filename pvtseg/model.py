@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 class Model(nn.Module):
     """Image (B, in_channels, H, W) -> the head's outputs, at the head's own resolution.
 
-    image_size: (height, width) of each image without padding; None for images without padding.
-    config: the configuration that describes the model and how it was trained; whoever saves the model writes it too.
+    image_size: (height, width) of each image without padding; None for images without
+    padding.
+    config: the configuration that describes the model and how it was trained; whoever
+    saves the model writes it too.
     """
 
     backbone: Any  # a Backbone and an nn.Module
@@ -34,15 +36,19 @@ class Model(nn.Module):
         return self.head(self.backbone(image), image_size)
 
     def compile(self, **options: Any) -> None:
-        """Compiles backbone and head in place, with the options of `torch.compile`; parameter names do not change."""
+        """Compiles backbone and head in place, with the options of `torch.compile`;
+        parameter names do not change.
+        """
         for part in self.children():
             part.compile(**options)
 
 
 class Heads(nn.ModuleDict):
-    """Several heads on the same features: features -> the outputs of each head, by name.
+    """Several heads on the same features: features -> the outputs of each head, by
+    name.
 
-    training_only: names of the auxiliary heads. They run in training alone, because only a loss reads their outputs.
+    training_only: names of the auxiliary heads. They run in training alone, because
+    only a loss reads their outputs.
     """
 
     def __init__(self, heads: Mapping[str, nn.Module], *, training_only: Collection[str] = ()) -> None:
@@ -51,7 +57,9 @@ class Heads(nn.ModuleDict):
 
     def forward(self, features: Features, image_size: list[Size] | None = None) -> dict[str, Outputs]:
         return {
-            name: head(features, image_size) for name, head in self.items() if self.training or name not in self.training_only
+            name: head(features, image_size)
+            for name, head in self.items()
+            if self.training or name not in self.training_only
         }
 
     def compile(self, **options: Any) -> None:
@@ -61,7 +69,8 @@ class Heads(nn.ModuleDict):
 
 
 def count_multiply_adds(model: nn.Module, size: Size) -> int:
-    """Multiply-adds of one forward pass on an image of `size`, norms and activations not counted.
+    """Multiply-adds of one forward pass on an image of `size`, norms and activations
+    not counted.
 
     model: a `Model`, or a backbone alone.
     """

@@ -8,13 +8,16 @@ from pathlib import Path
 
 
 def config_dir() -> Path:
-    """The absolute path of the folder that holds train.yaml: beside the package in a checkout, inside it in a wheel."""
+    """The absolute path of the folder that holds train.yaml: beside the package in a
+    checkout, inside it in a wheel.
+    """
     installed = Path(__file__).parent / "configs"
     return installed if installed.is_dir() else Path(__file__).parents[1] / "configs"
 
 
 def cache_file(kind: str, source: str | os.PathLike[str], suffix: str) -> Path:
-    """The file in the cache for something that was derived from `source`, a file or folder; it may not exist.
+    """The file in the cache for something that was derived from `source`, a file or
+    folder; it may not exist.
 
     The cache is $PVTSEG_CACHE, or ~/.cache/pvtseg. Removing it costs time only.
     """

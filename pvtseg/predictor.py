@@ -25,13 +25,17 @@ ImageLike = str | os.PathLike[str] | Image.Image | np.ndarray
 
 
 class Predictor:
-    """Prepares an image as the model's training did, runs the model, and brings the prediction to the image's own size.
+    """Prepares an image as the model's training did, runs the model, and brings the
+    prediction to the image's own size.
 
-    predictor(image) -> the prediction as numpy: a segmentation map (H, W) of integers, depth (H, W) float32 in meters, class
-    probabilities (K,) float32, `Instances`, `Segments`, or those by task name. image: a path, a PIL image, or an array
-    (H, W, 3) uint8 RGB; the first two are turned upright as their EXIF tag says. Raises UserError for any other image.
+    predictor(image) -> the prediction as numpy: a segmentation map (H, W) of integers,
+    depth (H, W) float32 in meters, class probabilities (K,) float32, `Instances`,
+    `Segments`, or those by task name. image: a path, a PIL image, or an array (H, W, 3)
+    uint8 RGB; the first two are turned upright as their EXIF tag says. Raises UserError
+    for any other image.
 
-    classes: the classes of the prediction, their names and colors; None where there are none.
+    classes: the classes of the prediction, their names and colors; None where there are
+    none.
     """
 
     def __init__(
@@ -63,7 +67,9 @@ class Predictor:
         return next(self.stream([image]))
 
     def stream(self, images: Iterable[ImageLike], *, batch_size: int = 8) -> Iterator[Any]:
-        """Predictions in the order of the images. Images of one size that follow each other are run together."""
+        """Predictions in the order of the images. Images of one size that follow each
+        other are run together.
+        """
         if batch_size < 1:
             raise UserError(f"batch_size is {batch_size}; use 1 or more.")
         waiting: list[dict[str, Any]] = []
@@ -101,12 +107,18 @@ class Predictor:
 
 
 def as_pixels(image: ImageLike) -> np.ndarray:
-    """An image given in any way, as (H, W, 3) uint8 RGB. Raises UserError for anything that is not an image."""
+    """An image given in any way, as (H, W, 3) uint8 RGB. Raises UserError for anything
+    that is not an image.
+    """
     if isinstance(image, str | os.PathLike):
         return read_image(image)
     if isinstance(image, Image.Image):
         return to_rgb(image, "the image")
     if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3:
         return image
-    seen = f"an array {image.shape} of {image.dtype}" if isinstance(image, np.ndarray) else f"of type {type(image).__name__}"
+    seen = (
+        f"an array {image.shape} of {image.dtype}"
+        if isinstance(image, np.ndarray)
+        else f"of type {type(image).__name__}"
+    )
     raise UserError(f"the image is {seen}; wanted is a path, a PIL image, or an array (height, width, 3) of uint8.")

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 
 
 class Task(LightningModule):
-    """A model with its loss, inference, postprocess, metrics, optimizer and schedule. Nobody subclasses it.
+    """A model with its loss, inference, postprocess, metrics, optimizer and schedule.
+    Nobody subclasses it.
 
-    optimizer: model -> optimizer. schedule: (optimizer, number of steps) -> learning-rate schedule.
-    After an evaluation, `results` holds the metrics as plain numbers by name.
+    optimizer: model -> optimizer. schedule: (optimizer, number of steps) ->
+    learning-rate schedule. After an evaluation, `results` holds the metrics as plain
+    numbers by name.
     """
 
     def __init__(
@@ -52,7 +54,9 @@ class Task(LightningModule):
         self.make_schedule = schedule
 
     def compile(self, **options: Any) -> None:
-        """Compiles the model and the cross-entropies of the loss, with the options of `torch.compile`."""
+        """Compiles the model and the cross-entropies of the loss, with the options of
+        `torch.compile`.
+        """
         self.model.compile(**options)
         for part in self.loss.modules():
             if isinstance(part, CrossEntropy):

@@ -1,4 +1,6 @@
-"""What all tests share: photos, other people's data where it is present, and the rule for skipped tests."""
+"""What all tests share: photos, other people's data where it is present, and the rule
+for skipped tests.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ ALLOWED_SKIPS = (NO_SHARED_DATA, "needs a GPU", "this system cannot fork", "Linu
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skips tests marked `needs_shared` where the data is absent; `-rs` in pyproject.toml lists them."""
+    """Skips tests marked `needs_shared` where the data is absent; `-rs` in
+    pyproject.toml lists them.
+    """
     if item.get_closest_marker("needs_shared") and not SHARED.is_dir():
         pytest.skip(NO_SHARED_DATA)
 
@@ -37,7 +41,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     unexpected = [report for report in reporter.stats.get("skipped", []) if not _is_allowed(report.longrepr)]
     for report in unexpected:
-        reporter.write_line(f"\nUnexpected skip of {report.nodeid}; make it run, or add its reason to tests/conftest.py.")
+        reporter.write_line(
+            f"\nUnexpected skip of {report.nodeid}; make it run, or add its reason to tests/conftest.py."
+        )
     if unexpected and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -20,8 +20,8 @@ def write(path: Path, array: np.ndarray) -> Path:
 
 
 def make_ade20k(root: Path, *, train: int = 4, val: int = 3) -> Path:
-    """ROOT/images, ROOT/annotations: images of several sizes, one of them gray; every value 0..150 in every mask but the last
-    of training, which is all "other".
+    """ROOT/images, ROOT/annotations: images of several sizes, one of them gray; every
+    value 0..150 in every mask but the last of training, which is all "other".
     """
     for split, count in (("training", train), ("validation", val)):
         for number in range(1, count + 1):
@@ -36,7 +36,9 @@ def make_ade20k(root: Path, *, train: int = 4, val: int = 3) -> Path:
 
 
 def make_nyu_depth(root: Path, *, train: int = 3, val: int = 2) -> Path:
-    """ROOT/sync, ROOT/official_splits/test and BTS's lists: uint16 millimeters, with holes and with depths beyond 10 m."""
+    """ROOT/sync, ROOT/official_splits/test and BTS's lists: uint16 millimeters, with
+    holes and with depths beyond 10 m.
+    """
     for split, folder, count in (("train", "sync", train), ("test", "official_splits/test", val)):
         lines = []
         for number in range(count):
@@ -71,7 +73,9 @@ def make_nyu_depth_labelled(root: Path, *, train: int = 2, val: int = 3) -> Path
 
 
 def make_camvid(root: Path) -> Path:
-    """ROOT/images/{train,val} and ROOT/masks/{train,val}: gray masks of 11 classes and of void, 11; one is all void."""
+    """ROOT/images/{train,val} and ROOT/masks/{train,val}: gray masks of 11 classes and
+    of void, 11; one is all void.
+    """
     for split, count in (("train", 3), ("val", 2)):
         for number in range(count):
             name = f"0016E5_{number:05d}"
@@ -82,7 +86,9 @@ def make_camvid(root: Path) -> Path:
 
 
 def make_indoor_rgbd(root: Path) -> Path:
-    """ROOT/images/{train,val} and ROOT/depth/{train,val}: uint16 millimeters with holes; one map has next to no valid depth."""
+    """ROOT/images/{train,val} and ROOT/depth/{train,val}: uint16 millimeters with
+    holes; one map has next to no valid depth.
+    """
     for split, count in (("train", 8), ("val", 3)):
         for number in range(count):
             depth = np.linspace(400, 10500, 90 * 121).reshape(90, 121).astype(np.uint16)
@@ -110,7 +116,9 @@ def wnid(index: int) -> str:
 
 
 def jpeg(seed: int, *, height: int = 9, width: int = 12) -> bytes:
-    """An image file of ImageNet: of five seeds in a row one is gray, one CMYK, and one a PNG in spite of its name."""
+    """An image file of ImageNet: of five seeds in a row one is gray, one CMYK, and one
+    a PNG in spite of its name.
+    """
     content = io.BytesIO()
     image = Image.fromarray(noise(seed, height, width)).convert({1: "L", 2: "CMYK"}.get(seed % 5, "RGB"))
     image.save(content, "PNG" if seed % 5 == 4 else "JPEG")
@@ -130,7 +138,8 @@ def make_imagenet(root: Path, *, num_classes: int = 1000, images: int = 1) -> Pa
 
 
 def make_imagenet_archives(root: Path, *, num_classes: int = 3, images: int = 2, val: int | None = None) -> Path:
-    """The original archives: one of an archive per class, one of validation images, and a devkit with its own class numbers.
+    """The original archives: one of an archive per class, one of validation images, and
+    a devkit with its own class numbers.
 
     val: how many validation images, of the first classes; one of each class by default.
     """

@@ -1,4 +1,6 @@
-"""The commands and Python blocks that the documentation prints, and what is put in the place of their placeholders."""
+"""The commands and Python blocks that the documentation prints, and what is put in the
+place of their placeholders.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ class Command:
 
 
 def commands() -> list[Command]:
-    """Every different command of the documents and of the comments in the configuration files."""
+    """Every different command of the documents and of the comments in the configuration
+    files.
+    """
     found: dict[str, Command] = {}
     for path in DOCUMENTS:
         for text in _in_document(path.read_text()):
@@ -72,7 +76,9 @@ def _is_mention(span: str) -> bool:
 
 
 def _split(line: str) -> Iterator[str]:
-    """The commands of a line, without the remark at its end; `uv run` is the interpreter that the tests run in."""
+    """The commands of a line, without the remark at its end; `uv run` is the
+    interpreter that the tests run in.
+    """
     for text in REMARK.sub("", line).split(" && "):
         yield re.sub(r"^uv run (?=(?:train|eval)\.py)", "python ", text.strip()).replace("uv run python ", "python ")
 
@@ -90,9 +96,11 @@ def python_blocks() -> list[tuple[str, str]]:
 
 
 def arguments(command: Command, made: Path) -> list[str]:
-    """The argument list of a process that runs the command as printed, with made data and a shorter length.
+    """The argument list of a process that runs the command as printed, with made data
+    and a shorter length.
 
-    made: a folder with data/, folders/, runs/ and hub/ as `tests/test_printed_commands.py` makes them.
+    made: a folder with data/, folders/, runs/ and hub/ as
+    `tests/test_printed_commands.py` makes them.
     """
     program, *rest = command.words
     words = [_filled(word, command, made) for word in rest]

@@ -1,8 +1,15 @@
-"""Overrides that make a run small and change nothing else: head, loss, schedule, optimizer, inference and metrics stay."""
+"""Overrides that make a run small and change nothing else: head, loss, schedule,
+optimizer, inference and metrics stay.
+"""
 
 from __future__ import annotations
 
-TWO_STEPS = ["trainer.max_steps=2", "trainer.val_check_interval=2", "trainer.num_sanity_val_steps=0", "data.num_workers=0"]
+TWO_STEPS = [
+    "trainer.max_steps=2",
+    "trainer.val_check_interval=2",
+    "trainer.num_sanity_val_steps=0",
+    "data.num_workers=0",
+]
 SCENES = [
     "data.train.length=8", "data.val.length=4", "data.train.size=[64,64]", "data.batch_size=2", "data.eval_batch_size=2",
 ]  # fmt: skip

@@ -1,4 +1,6 @@
-"""Training and evaluation from Python, as in a notebook: no command line, no Hydra application."""
+"""Training and evaluation from Python, as in a notebook: no command line, no Hydra
+application.
+"""
 
 from __future__ import annotations
 

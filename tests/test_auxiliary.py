@@ -1,4 +1,6 @@
-"""An auxiliary head learns beside the task's own, is logged under its own name, and runs in training alone."""
+"""An auxiliary head learns beside the task's own, is logged under its own name, and
+runs in training alone.
+"""
 
 import pytest
 import torch
@@ -24,7 +26,13 @@ def task():
 def batch():
     image = torch.randn(2, 3, 64, 64)
     sizes = [(64, 64)] * 2
-    return {"image": image, "image_size": sizes, "views": [image], "target": torch.randint(13, (2, 64, 64)), "size": sizes}
+    return {
+        "image": image,
+        "image_size": sizes,
+        "views": [image],
+        "target": torch.randint(13, (2, 64, 64)),
+        "size": sizes,
+    }
 
 
 def test_both_losses_are_logged_by_name_and_reach_every_parameter(task):
@@ -60,7 +68,9 @@ def test_it_has_the_learning_rate_of_the_head():
     config = config_of("auxiliary=fcn", "optimizer.head_lr_factor=10", "optimizer.lr=1.0")
     with torch.device("meta"):
         task = build_task(config, build_model(config))
-    fast = {id(p) for group in task.make_optimizer(task.model).param_groups if group["lr"] == 10 for p in group["params"]}
+    fast = {
+        id(p) for group in task.make_optimizer(task.model).param_groups if group["lr"] == 10 for p in group["params"]
+    }
     assert fast == {id(p) for p in task.model.head.parameters()}
 
 

@@ -19,7 +19,13 @@ from pvtseg.data.target_info import ClassInfo
 from pvtseg.errors import UserError
 from pvtseg.layers.outputs import to_numpy
 
-TINY = ["data.train.size=[32,32]", "data.train.length=8", "data.val.length=2", "data.batch_size=2", "data.num_workers=0"]
+TINY = [
+    "data.train.size=[32,32]",
+    "data.train.length=8",
+    "data.val.length=2",
+    "data.batch_size=2",
+    "data.num_workers=0",
+]
 
 
 def config_of(*overrides: str, run: str = "/nowhere"):
@@ -27,7 +33,9 @@ def config_of(*overrides: str, run: str = "/nowhere"):
 
 
 def test_options_of_the_configuration_reach_the_objects():
-    config = complete(config_of("backbone.drop_path_rate=0.25", "backbone.in_channels=4", "head.channels=24", "head.dropout=0.4"))
+    config = complete(
+        config_of("backbone.drop_path_rate=0.25", "backbone.in_channels=4", "head.channels=24", "head.dropout=0.4")
+    )
     with torch.device("meta"):
         model = build_model(config)
     assert model.backbone.stages[3].blocks[1].drop_path.p == pytest.approx(0.25)
@@ -74,7 +82,8 @@ def test_validation_comes_after_so_many_steps(options, batches, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("total_batch", "batch_size", "num_devices", "accumulated"), [(16, 2, 8, 1), (16, 2, 1, 8), (16, 16, 1, 1), (12, 2, 3, 2)]
+    ("total_batch", "batch_size", "num_devices", "accumulated"),
+    [(16, 2, 8, 1), (16, 2, 1, 8), (16, 16, 1, 1), (12, 2, 3, 2)],
 )
 def test_a_total_batch_is_reached_by_accumulation(total_batch, batch_size, num_devices, accumulated):
     assert accumulation(total_batch, batch_size, num_devices) == accumulated
@@ -90,12 +99,16 @@ def test_a_total_batch_is_reached_by_accumulation(total_batch, batch_size, num_d
     ],
 )
 def test_a_total_batch_that_cannot_be_reached_is_refused(total_batch, batch_size, num_devices, way_out):
-    with pytest.raises(UserError, match=rf"total_batch={total_batch} is not a multiple of {batch_size} images.*{way_out}"):
+    with pytest.raises(
+        UserError, match=rf"total_batch={total_batch} is not a multiple of {batch_size} images.*{way_out}"
+    ):
         accumulation(total_batch, batch_size, num_devices)
 
 
 def test_a_recipes_total_batch_reaches_the_trainer(tmp_path):
-    config = complete(config_of("total_batch=8", "trainer.accelerator=cpu", "trainer.devices=1", "logger=[]", run=str(tmp_path)))
+    config = complete(
+        config_of("total_batch=8", "trainer.accelerator=cpu", "trainer.devices=1", "logger=[]", run=str(tmp_path))
+    )
     trainer = build_trainer(config)
     assert trainer.accumulate_grad_batches == 4
     assert trainer.val_check_interval == 4 * config["trainer"]["val_check_interval"]
@@ -152,14 +165,17 @@ def test_completing_a_configuration_leaves_the_given_one_as_it_was():
 
 
 def test_several_heads_are_mappings_of_parts():
-    """Segmentation and depth on one encoder: outputs, losses, predictions and metrics by name."""
+    """Segmentation and depth on one encoder: outputs, losses, predictions and metrics
+    by name.
+    """
     single = {}
     for task in ("segmentation", "depth"):
         alone = config_of(f"task={task}", "backbone=mit_b0")
         single[task] = complete(alone, build_data(alone).labels)
     config = dict(single["segmentation"], task={"name": "multi"})
     config |= {
-        key: {task: single[task][key] for task in single} for key in ("head", "loss", "postprocess", "metrics", "visualizer")
+        key: {task: single[task][key] for task in single}
+        for key in ("head", "loss", "postprocess", "metrics", "visualizer")
     }
     task = build_task(config, build_model(config)).eval()
     image, size = torch.randn(2, 3, 32, 48), [(32, 48), (64, 96)]

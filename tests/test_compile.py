@@ -1,6 +1,7 @@
 """torch.compile takes every model whole, at any size, and changes no output.
 
-The backend is dynamo's own, "eager", which needs no compiler on the machine: what could break is the reading of our code.
+The backend is dynamo's own, "eager", which needs no compiler on the machine: what could
+break is the reading of our code.
 """
 
 import pytest

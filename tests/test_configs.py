@@ -18,13 +18,20 @@ from pvtseg.paths import config_dir
 
 TASKS = ("segmentation", "depth", "classification")
 BACKBONES = ("b0", "b1", "b2", "b2_linear", "b3", "b4", "b5", *(f"mit_b{size}" for size in range(6)))
-PUBLISHED = {"ade20k": "segmentation", "nyu_depth": "depth", "nyu_depth_labelled": "depth", "imagenet": "classification"}
+PUBLISHED = {
+    "ade20k": "segmentation",
+    "nyu_depth": "depth",
+    "nyu_depth_labelled": "depth",
+    "imagenet": "classification",
+}
 TASK_OF = {"flip_adabins": ["task=depth"]}  # choices that serve one task only
 FILLED = ["data.root=/nowhere", "paths.run=/nowhere/run"]  # what only a command line can know
 
 
 def choices(group: str) -> list[str]:
-    """What may be written behind `group=`; a file that begins with _ is what others have in common."""
+    """What may be written behind `group=`; a file that begins with _ is what others
+    have in common.
+    """
     return sorted(path.stem for path in (config_dir() / group).glob("[!_]*.yaml"))
 
 
@@ -57,7 +64,9 @@ def test_every_task_and_backbone_compose_and_build(task, backbone):
     name = ("" if backbone.startswith("mit") else "pvt_v2_") + backbone
     with torch.device("meta"):
         expected = getattr(pvtseg, name)()
-    assert {n: p.shape for n, p in model.backbone.named_parameters()} == {n: p.shape for n, p in expected.named_parameters()}
+    assert {n: p.shape for n, p in model.backbone.named_parameters()} == {
+        n: p.shape for n, p in expected.named_parameters()
+    }
     assert built.name == task
 
 
@@ -113,7 +122,9 @@ def test_a_callback_is_added_by_one_override(callback):
 
 
 def arguments_of(target: str) -> set[str]:
-    """The names that a target takes. `**options` of a backbone go to the transformer; elsewhere they would swallow."""
+    """The names that a target takes. `**options` of a backbone go to the transformer;
+    elsewhere they would swallow.
+    """
     parameters = inspect.signature(get_object(target)).parameters
     names = {name for name, parameter in parameters.items() if parameter.kind is not inspect.Parameter.VAR_KEYWORD}
     if "options" in parameters and target.startswith("pvtseg.backbones."):
@@ -182,7 +193,12 @@ def test_every_file_of_a_group_says_how_it_is_used_or_what_it_builds():
 
 @pytest.mark.parametrize(
     ("override", "named"),
-    [("+foo=1", "foo"), ("+head.foo=1", "head.foo"), ("+backbone.dropp=1", "backbone.dropp"), ("+loss.gamma=2", "loss.gamma")],
+    [
+        ("+foo=1", "foo"),
+        ("+head.foo=1", "head.foo"),
+        ("+backbone.dropp=1", "backbone.dropp"),
+        ("+loss.gamma=2", "loss.gamma"),
+    ],
 )
 def test_a_key_that_nothing_reads_is_an_error_that_names_it(override, named):
     with pytest.raises(pvtseg.UserError, match=re.escape(named)):

@@ -152,7 +152,8 @@ def test_a_forward_pass_of_a_head_neither_copies_nor_reads(head, gradients, trai
     with META:
         module = HEADS[head]((4, 6, 8, 10)).train(training)
     features = [
-        torch.empty(2, c, *size, device=META) for c, size in zip((4, 6, 8, 10), ((18, 26), (9, 13), (5, 7), (3, 4)), strict=True)
+        torch.empty(2, c, *size, device=META)
+        for c, size in zip((4, 6, 8, 10), ((18, 26), (9, 13), (5, 7), (3, 4)), strict=True)
     ]
     with torch.set_grad_enabled(gradients):
         assert waits_of(lambda: module(features)) == (Counter(), Counter())

@@ -1,4 +1,6 @@
-"""Every published number has its recipe, and the recipes say what the papers and their code say."""
+"""Every published number has its recipe, and the recipes say what the papers and their
+code say.
+"""
 
 import re
 
@@ -10,7 +12,10 @@ from pvtseg.paths import config_dir
 
 SIZES = ("b0", "b1", "b2", "b2_linear", "b3", "b4", "b5")
 PUBLISHED = {  # mIoU; delta1; top-1
-    **{f"segformer_b{size}_ade20k": score for size, score in enumerate(["37.4", "42.2", "46.5", "49.4", "50.3", "51.0"])},
+    **{
+        f"segformer_b{size}_ade20k": score
+        for size, score in enumerate(["37.4", "42.2", "46.5", "49.4", "50.3", "51.0"])
+    },
     **{
         f"semantic_fpn_pvt_v2_{size}_ade20k": score
         for size, score in zip(SIZES, ["37.2", "42.5", "45.2", "45.1", "47.3", "47.9", "48.7"], strict=True)
@@ -44,13 +49,20 @@ def test_segformers_recipe_is_that_of_its_authors(size):
     side = 640 if size == 5 else 512
     assert config["backbone"]["_target_"].endswith(f"mit_b{size}")
     assert config["head"]["channels"] == (256 if size < 2 else 768)
-    assert (config["total_batch"], config["trainer"]["max_steps"], config["trainer"]["gradient_clip_val"]) == (16, 160_000, None)
+    assert (config["total_batch"], config["trainer"]["max_steps"], config["trainer"]["gradient_clip_val"]) == (
+        16,
+        160_000,
+        None,
+    )
     assert (
-        config["optimizer"].items() >= {"lr": 6e-5, "weight_decay": 0.01, "decay": "all_but_norms", "head_lr_factor": 10}.items()
+        config["optimizer"].items()
+        >= {"lr": 6e-5, "weight_decay": 0.01, "decay": "all_but_norms", "head_lr_factor": 10}.items()
     )
     assert config["schedule"].items() >= {"power": 1.0, "warmup_steps": 1500, "warmup_ratio": 1e-6}.items()
     assert config["data"]["train_transform"]["size"] == [side, side]
-    assert config["data"]["train_transform"]["base_size"] == config["data"]["eval_transform"]["base_size"] == [2048, side]
+    assert (
+        config["data"]["train_transform"]["base_size"] == config["data"]["eval_transform"]["base_size"] == [2048, side]
+    )
     assert config["data"]["eval_transform"]["align"] == 32
     assert config["loss"]["average"] == "all"
 
@@ -61,7 +73,9 @@ def test_semantic_fpns_recipe_is_that_of_pvt_v2s_code(size):
     assert config["backbone"]["_target_"].endswith(f"pvt_v2_{size}")
     assert config["backbone"]["drop_path_rate"] == 0.1
     assert (config["total_batch"], config["trainer"]["max_steps"]) == (32, 40_000)
-    assert config["optimizer"].items() >= {"lr": 2e-4, "weight_decay": 1e-4, "decay": "all", "head_lr_factor": 1.0}.items()
+    assert (
+        config["optimizer"].items() >= {"lr": 2e-4, "weight_decay": 1e-4, "decay": "all", "head_lr_factor": 1.0}.items()
+    )
     assert config["schedule"].items() >= {"power": 0.9, "warmup_steps": 0, "final_ratio": 0.0}.items()
 
 
@@ -83,11 +97,21 @@ def test_pvt_v2s_recipe_on_imagenet_is_that_of_its_authors(size):
     large = size in ("b3", "b4", "b5")
     assert config["backbone"]["drop_path_rate"] == (0.3 if large else 0.1)
     assert config["trainer"]["gradient_clip_val"] == (1.0 if large else None)
-    assert (config["total_batch"], config["trainer"]["max_epochs"], config["schedule"]["num_epochs"]) == (1024, 300, 300)
+    assert (config["total_batch"], config["trainer"]["max_epochs"], config["schedule"]["num_epochs"]) == (
+        1024,
+        300,
+        300,
+    )
     assert config["optimizer"].items() >= {"lr": 1e-3, "weight_decay": 0.05, "decay": "no_norm_and_bias"}.items()
     assert config["schedule"].items() >= {"warmup_epochs": 5, "warmup_ratio": 1e-3, "final_ratio": 1e-2}.items()
     assert config["loss"]["label_smoothing"] == 0.1
-    assert config["callbacks"]["mix_images"].items() >= {"mixup_alpha": 0.8, "cutmix_alpha": 1.0, "cutmix_prob": 0.5}.items()
-    assert config["data"]["train_transform"].items() >= {"rand_augment": 9.0, "erase_prob": 0.25, "color_jitter": 0.0}.items()
+    assert (
+        config["callbacks"]["mix_images"].items()
+        >= {"mixup_alpha": 0.8, "cutmix_alpha": 1.0, "cutmix_prob": 0.5}.items()
+    )
+    assert (
+        config["data"]["train_transform"].items()
+        >= {"rand_augment": 9.0, "erase_prob": 0.25, "color_jitter": 0.0}.items()
+    )
     assert config["data"]["repeats"] == 3
     assert config["data"]["eval_transform"]["crop_pct"] == 0.875

@@ -1,4 +1,6 @@
-"""`import pvtseg`: every promised name arrives, is known to type checkers, and costs nothing before it is used."""
+"""`import pvtseg`: every promised name arrives, is known to type checkers, and costs
+nothing before it is used.
+"""
 
 import ast
 import re

@@ -121,7 +121,10 @@ def test_numbers_are_checked_by_what_the_constructor_says(name, good, bad, tmp_p
     [
         ({**WINDOWS, "step": 3}, "SlidingWindow has no option 'step' (inference.step); correct or remove it."),
         (flip_of({**WHOLE, "size": 3}), "Whole has no option 'size' (inference.each.size); correct or remove it."),
-        (flip_of(flip_of({**WHOLE, "size": 3})), "Whole has no option 'size' (inference.each.each.size); correct or remove it."),
+        (
+            flip_of(flip_of({**WHOLE, "size": 3})),
+            "Whole has no option 'size' (inference.each.each.size); correct or remove it.",
+        ),
     ],
 )
 def test_an_unexpected_argument_is_named_with_its_full_key(node, message):
@@ -178,13 +181,16 @@ def test_a_target_may_be_a_method_of_a_class():
 def test_a_node_that_is_no_part_is_refused(node):
     shown = "null" if node is None else re.escape(repr(node))
     assert re.match(
-        rf"callbacks\.progress is {shown}; wanted is a part, .*'~callbacks\.progress'", refused(node, "callbacks.progress")
+        rf"callbacks\.progress is {shown}; wanted is a part, .*'~callbacks\.progress'",
+        refused(node, "callbacks.progress"),
     )
 
 
 def test_what_a_part_refuses_is_said_in_its_own_words():
     assert refused({**WINDOWS, "stride": 33}, "inference").startswith("stride 33 leaves gaps between windows of 32;")
-    assert refused(flip_of({**WINDOWS, "stride": 33}), "inference").startswith("stride 33 leaves gaps between windows of 32;")
+    assert refused(flip_of({**WINDOWS, "stride": 33}), "inference").startswith(
+        "stride 33 leaves gaps between windows of 32;"
+    )
 
 
 def test_any_other_failure_names_the_key():
@@ -199,7 +205,10 @@ def test_several_parts_by_name_are_each_what_they_are_alone():
 
 
 def test_several_parts_get_the_same_parts_beside_their_values():
-    node = {name: {"_target_": "pvtseg.heads.linear.LinearHead", "num_classes": count} for name, count in (("a", 3), ("b", 5))}
+    node = {
+        name: {"_target_": "pvtseg.heads.linear.LinearHead", "num_classes": count}
+        for name, count in (("a", 3), ("b", 5))
+    }
     heads = make(node, "head", (8, 16), several=nn.ModuleDict)
     assert {name: tuple(head.classify.weight.shape) for name, head in heads.items()} == {"a": (3, 16), "b": (5, 16)}
 

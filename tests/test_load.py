@@ -26,7 +26,11 @@ def config_of(names, *, backbone="pvt_v2_b0", in_channels=3, channels=32):
     """What a training run stores."""
     return {
         "task": {"name": "segmentation"},
-        "backbone": {"_target_": f"pvtseg.backbones.pvt_v2.variants.{backbone}", "in_channels": in_channels, "norm_eps": 1e-6},
+        "backbone": {
+            "_target_": f"pvtseg.backbones.pvt_v2.variants.{backbone}",
+            "in_channels": in_channels,
+            "norm_eps": 1e-6,
+        },
         "head": {
             "_target_": "pvtseg.heads.segformer.SegFormerHead",
             "num_classes": len(names),
@@ -122,7 +126,8 @@ def test_an_auxiliary_head_is_left_out_of_the_model(tmp_path):
     assert loaded.config["head"] == config_of(NAMES)["head"]
     assert loaded.config["loss"] == several_heads()["loss"]["segmentation"]
     assert all(
-        torch.equal(loaded.head.state_dict()[name], tensor) for name, tensor in trained.head["segmentation"].state_dict().items()
+        torch.equal(loaded.head.state_dict()[name], tensor)
+        for name, tensor in trained.head["segmentation"].state_dict().items()
     )
     assert load_predictor(tmp_path)(np.zeros((64, 80, 3), np.uint8)).shape == (64, 80)
     assert load_model(save_model(loaded, tmp_path / "again")).config == loaded.config
@@ -225,9 +230,17 @@ def test_pretraining_takes_most_of_an_encoder_and_names_the_rest(encoder):
 @pytest.mark.parametrize(
     ("ours", "theirs", "message"),
     [
-        (pvt_v2_b0, mit_b0, r"is mit_b0, the model's encoder is pvt_v2_b0 \(MiT has MLP ratios 4, 4, 4, 4.*use backbone=mit_b0"),
+        (
+            pvt_v2_b0,
+            mit_b0,
+            r"is mit_b0, the model's encoder is pvt_v2_b0 \(MiT has MLP ratios 4, 4, 4, 4.*use backbone=mit_b0",
+        ),
         (mit_b0, pvt_v2_b0, r"is pvt_v2_b0, the model's encoder is mit_b0 .*use backbone=b0, or weights of mit_b0"),
-        (pvt_v2_b1, pvt_v2_b0, r"is pvt_v2_b0, the model's encoder is pvt_v2_b1; use backbone=b0, or weights of pvt_v2_b1"),
+        (
+            pvt_v2_b1,
+            pvt_v2_b0,
+            r"is pvt_v2_b0, the model's encoder is pvt_v2_b1; use backbone=b0, or weights of pvt_v2_b1",
+        ),
     ],
 )
 def test_another_encoder_is_recognized_and_named(ours, theirs, message, tmp_path):
@@ -350,5 +363,7 @@ def test_what_the_weights_of_a_model_by_hand_do_not_show_is_saved_too(tmp_path):
 
 def test_a_foreign_model_by_hand_is_refused_in_one_line(tmp_path):
     model = Model(Stripes(), LinearHead((8, 16, 24, 32), 3))
-    with pytest.raises(UserError, match="a model with the backbone Stripes needs its configuration; build it by build_model"):
+    with pytest.raises(
+        UserError, match="a model with the backbone Stripes needs its configuration; build it by build_model"
+    ):
         save_model(model, tmp_path)

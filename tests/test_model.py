@@ -45,7 +45,8 @@ def test_the_sizes_of_the_images_without_padding_reach_the_head():
 
 def heads_of(backbone, **options) -> Heads:
     return Heads(
-        {"segmentation": SegFormerHead(backbone.channels, 4, channels=8), "class": LinearHead(backbone.channels, 6)}, **options
+        {"segmentation": SegFormerHead(backbone.channels, 4, channels=8), "class": LinearHead(backbone.channels, 6)},
+        **options,
     )
 
 

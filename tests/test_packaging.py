@@ -1,4 +1,6 @@
-"""The wheel is all that a user needs: it carries the configurations and trains outside of the checkout."""
+"""The wheel is all that a user needs: it carries the configurations and trains outside
+of the checkout.
+"""
 
 import json
 import os
@@ -32,7 +34,9 @@ def test_the_wheel_is_typed_and_tells_its_version(site: Path) -> None:
     assert (site / "pvtseg" / "py.typed").is_file()
     code = "import pvtseg; print(pvtseg.__file__, pvtseg.__version__)"
     environment = {**os.environ, "PYTHONPATH": str(site)}
-    done = subprocess.run([sys.executable, "-c", code], cwd=site, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=site, env=environment, capture_output=True, text=True, check=True
+    )
     (info,) = site.glob("pvtseg-*.dist-info")
     assert done.stdout.split() == [
         str(site / "pvtseg" / "__init__.py"),
@@ -42,7 +46,13 @@ def test_the_wheel_is_typed_and_tells_its_version(site: Path) -> None:
 
 def test_the_wheel_trains_a_step_outside_the_checkout(site: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pvtseg", "train", "task=segmentation", "trainer.max_steps=1", "hydra.run.dir=run"]
-    small = ["data.train.size=[32,32]", "data.train.length=2", "data.val.length=2", "data.batch_size=2", "data.num_workers=0"]
+    small = [
+        "data.train.size=[32,32]",
+        "data.train.length=2",
+        "data.val.length=2",
+        "data.batch_size=2",
+        "data.num_workers=0",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(site)}
     done = subprocess.run([*command, *small], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -53,7 +63,9 @@ def test_the_wheel_trains_a_step_outside_the_checkout(site: Path, tmp_path: Path
 
 def test_the_installed_command_lists_its_verbs(site: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(site)}
-    done = subprocess.run([sys.executable, "-m", "pvtseg"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "pvtseg"], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0
     assert "train" in done.stdout
     assert "eval" in done.stdout

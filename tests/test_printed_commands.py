@@ -1,10 +1,12 @@
-"""Every command that README, docs and configuration files print runs as printed, in a process of its own.
+"""Every command that README, docs and configuration files print runs as printed, in a
+process of its own.
 
-Placeholders (FOLDER, SOURCE, RUN) stand for made data, `uv run` for the interpreter of the tests, and overrides at the end
-shorten the run (`printed.shorter`). Names on the Hugging Face hub are found in a made cache, with random weights.
-`python` and `pvtseg` start in a folder that holds train.py, eval.py and benchmarks/ as a checkout does, and logs/ of a run.
-Of the experiments one per family and data set runs so; the others compose here and train in
-tests/cli/test_every_experiment.py.
+Placeholders (FOLDER, SOURCE, RUN) stand for made data, `uv run` for the interpreter of
+the tests, and overrides at the end shorten the run (`printed.shorter`). Names on the
+Hugging Face hub are found in a made cache, with random weights. `python` and `pvtseg`
+start in a folder that holds train.py, eval.py and benchmarks/ as a checkout does, and
+logs/ of a run. Of the experiments one per family and data set runs so; the others
+compose here and train in tests/cli/test_every_experiment.py.
 """
 
 from __future__ import annotations
@@ -62,7 +64,9 @@ NOT_RUN = {
 COMMANDS = commands()
 ON_THE_COMMAND_LINE = ("segformer_b2_ade20k", "glpn_b0_nyu_depth", "pvt_v2_b0_imagenet", "semantic_fpn_pvt_v2_b0_ade20k",
                        "b0_camvid", "b0_indoor_rgbd", "b0_digits")  # fmt: skip
-COMPOSED = [each for each in COMMANDS if each.value("experiment") and each.value("experiment") not in ON_THE_COMMAND_LINE]
+COMPOSED = [
+    each for each in COMMANDS if each.value("experiment") and each.value("experiment") not in ON_THE_COMMAND_LINE
+]
 RUN = [each for each in COMMANDS if each.text not in NOT_RUN and each not in COMPOSED]
 TIMEOUT = 600  # seconds
 
@@ -71,7 +75,8 @@ Done = subprocess.CompletedProcess[str]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """data/ as PVTSEG_DATA, folders/ of a user's own, hub/ as the hub's cache, runs/TASK as finished runs.
+    """data/ as PVTSEG_DATA, folders/ of a user's own, hub/ as the hub's cache,
+    runs/TASK as finished runs.
 
     Made once, by the first of several processes that run tests.
     """
@@ -116,13 +121,21 @@ def _make_own_folders(folder: Path) -> None:
                 mask = random.integers(num_classes, size=(48, 64), dtype=np.uint8)
                 write(folder / name / "masks" / split / f"{index}.png", mask)
             write(folder / "depth" / "images" / split / f"{index}.png", image)
-            write(folder / "depth" / "depth" / split / f"{index}.png", random.integers(500, 9000, (48, 64)).astype(np.uint16))
+            write(
+                folder / "depth" / "depth" / split / f"{index}.png",
+                random.integers(500, 9000, (48, 64)).astype(np.uint16),
+            )
             for kind in ("cat", "dog"):
-                write(folder / "classification" / split / kind / f"{index}.png", noise(seed + 1000 * len(kind + split), 48, 64))
+                write(
+                    folder / "classification" / split / kind / f"{index}.png",
+                    noise(seed + 1000 * len(kind + split), 48, 64),
+                )
 
 
 def _make_hub(folder: Path) -> None:
-    """The published names that the documentation uses, small where their size does not matter."""
+    """The published names that the documentation uses, small where their size does not
+    matter.
+    """
     encoders = {"OpenGVLab/pvt_v2_b0": pvt_v2_b0, "OpenGVLab/pvt_v2_b2": pvt_v2_b2, "nvidia/mit-b2": mit_b2}
     for name, encoder in encoders.items():
         _publish(folder, name, encoder(), lambda channels: LinearHead(channels, 1000), "huggingface")
@@ -140,7 +153,9 @@ def _publish(folder: Path, name: str, backbone, make_head: Callable, layout: str
 
 
 def _checkout(folder: Path, made: Path) -> Path:
-    """A working folder with what a command line names: the scripts, the benchmarks, a run in logs/, a picture."""
+    """A working folder with what a command line names: the scripts, the benchmarks, a
+    run in logs/, a picture.
+    """
     folder.mkdir(parents=True)
     for name in ("train.py", "eval.py", "benchmarks", "tests"):
         (folder / name).symlink_to(ROOT / name)
@@ -157,7 +172,9 @@ def _run(words: list[str], folder: Path, made: Path) -> Done:
         "PVTSEG_CACHE": str(made / "cache"),
         "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "",
     }  # fmt: skip
-    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    return subprocess.run(
+        words, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=False
+    )
 
 
 @pytest.mark.parametrize("command", RUN, ids=lambda command: command.text)
@@ -175,7 +192,9 @@ def test_the_printed_command_of_an_experiment_composes(command: Command) -> None
 
 @pytest.mark.parametrize(("block", "place"), python_blocks(), ids=lambda value: value if value.endswith(".md") else "")
 def test_a_printed_python_block_runs_as_printed(made: Path, tmp_path: Path, block: str, place: str) -> None:
-    done = _run([sys.executable, "-c", block.replace("RUN", "logs/segmentation/RUN")], _checkout(tmp_path / "work", made), made)
+    done = _run(
+        [sys.executable, "-c", block.replace("RUN", "logs/segmentation/RUN")], _checkout(tmp_path / "work", made), made
+    )
     assert done.returncode == 0, f"{place}:\n{done.stderr[-3000:]}"
 
 

@@ -1,11 +1,15 @@
-"""The README keeps its word: every path in its tree exists, every picture is there. Its commands: test_printed_commands.py."""
+"""The README keeps its word: every path in its tree exists, every picture is there. Its
+commands: test_printed_commands.py.
+"""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-TREE = re.findall(r"^    ([\w./]+)(?: {2,}\S.*)?$", README.partition("## The tree")[2].partition("\n## ")[0], flags=re.MULTILINE)
+TREE = re.findall(
+    r"^    ([\w./]+)(?: {2,}\S.*)?$", README.partition("## The tree")[2].partition("\n## ")[0], flags=re.MULTILINE
+)
 
 
 def test_every_path_in_the_tree_exists() -> None:

@@ -1,4 +1,6 @@
-"""No test is skipped in silence: the rules of conftest.py, tried on small suites of their own."""
+"""No test is skipped in silence: the rules of conftest.py, tried on small suites of
+their own.
+"""
 
 import os
 import subprocess
@@ -16,14 +18,18 @@ SKIPPED_FILE = "import pytest\npytest.importorskip('no_such_package')\n"
 
 @pytest.fixture
 def run(tmp_path):
-    """run(test file, **environment) -> the finished pytest process of a suite with our conftest and options."""
+    """run(test file, **environment) -> the finished pytest process of a suite with our
+    conftest and options.
+    """
     (tmp_path / "pyproject.toml").write_text(PYPROJECT.read_text())
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests/conftest.py").write_text(CONFTEST.read_text())
 
     def pytest_on(text, *options, **environment):
         (tmp_path / "tests/test_it.py").write_text(text)
-        plain = {key: value for key, value in os.environ.items() if not key.startswith(("CI", "PYTEST", "COV", "PVTSEG"))}
+        plain = {
+            key: value for key, value in os.environ.items() if not key.startswith(("CI", "PYTEST", "COV", "PVTSEG"))
+        }
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options]
         return subprocess.run(command, cwd=tmp_path, env={**plain, **environment}, capture_output=True, text=True)
 

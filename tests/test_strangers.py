@@ -1,4 +1,6 @@
-"""Parts from outside pvtseg (tests/strangers) train, resume, evaluate and predict by the command line alone."""
+"""Parts from outside pvtseg (tests/strangers) train, resume, evaluate and predict by
+the command line alone.
+"""
 
 import csv
 import json
@@ -12,7 +14,13 @@ import pytest
 HERE = Path(__file__).parent
 CONFIGS = HERE / "strangers" / "configs"
 SHORT = ["trainer.max_steps=4", "trainer.val_check_interval=2", "trainer.accelerator=cpu", "logger=[csv]"]
-TINY_SCENES = ["data.train.size=[32,32]", "data.train.length=8", "data.val.length=4", "data.batch_size=2", "data.num_workers=0"]
+TINY_SCENES = [
+    "data.train.size=[32,32]",
+    "data.train.length=8",
+    "data.val.length=4",
+    "data.batch_size=2",
+    "data.num_workers=0",
+]
 
 
 def pvtseg(verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -23,7 +31,7 @@ def pvtseg(verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def train(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    return pvtseg("train", "--config-dir", str(CONFIGS), *overrides, *SHORT, f"hydra.run.dir={folder}")
+    return pvtseg("train", "--config-dir", str(CONFIGS), *SHORT, *overrides, f"hydra.run.dir={folder}")
 
 
 def metrics_of(folder: Path) -> dict:
@@ -52,7 +60,9 @@ def test_a_task_of_strangers_trains_and_keeps_the_checkpoint_with_the_least_dist
 
 def test_it_resumes(run, tmp_path):
     folder = tmp_path / "run"
-    done = train(folder, "task=spot", "inference=two_looks", f"resume={run}/checkpoints/last.ckpt", "trainer.max_steps=6")
+    done = train(
+        folder, "task=spot", "inference=two_looks", f"resume={run}/checkpoints/last.ckpt", "trainer.max_steps=6"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "distance" in metrics_of(folder)["metrics"]
 
@@ -60,7 +70,11 @@ def test_it_resumes(run, tmp_path):
 @pytest.mark.parametrize("file", ["checkpoints/best.ckpt", "model.safetensors"])
 def test_it_is_evaluated_from_the_checkpoint_alone_by_someone_who_trusts_the_package(run, tmp_path, file):
     done = pvtseg(
-        "eval", f"checkpoint={run}/{file}", "trust=[strangers]", "trainer.accelerator=cpu", f"hydra.run.dir={tmp_path}/eval"
+        "eval",
+        f"checkpoint={run}/{file}",
+        "trust=[strangers]",
+        "trainer.accelerator=cpu",
+        f"hydra.run.dir={tmp_path}/eval",
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert metrics_of(tmp_path / "eval")["metrics"] == pytest.approx(metrics_of(run)["metrics"])
@@ -102,7 +116,10 @@ def test_a_single_part_of_strangers_works_among_ours(overrides, tmp_path):
     done = train(tmp_path / "run", "task=segmentation", *TINY_SCENES, *overrides)
     assert done.returncode == 0, done.stdout + done.stderr
     evaluated = pvtseg(
-        "eval", f"checkpoint={tmp_path}/run/checkpoints/best.ckpt", "trust=[strangers]", f"hydra.run.dir={tmp_path}/eval"
+        "eval",
+        f"checkpoint={tmp_path}/run/checkpoints/best.ckpt",
+        "trust=[strangers]",
+        f"hydra.run.dir={tmp_path}/eval",
     )
     assert evaluated.returncode == 0, evaluated.stdout + evaluated.stderr
     assert metrics_of(tmp_path / "eval")["metrics"] == pytest.approx(metrics_of(tmp_path / "run")["metrics"])

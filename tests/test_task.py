@@ -86,8 +86,15 @@ def data_of(name: str, *, train: int = 4, val: int = 3) -> DataModule:
 
 
 def trainer_of(folder, **options) -> lightning.Trainer:
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
-    return lightning.Trainer(accelerator="cpu", default_root_dir=folder, use_distributed_sampler=False, **quiet | options)
+    quiet = {
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": False,
+    }
+    return lightning.Trainer(
+        accelerator="cpu", default_root_dir=folder, use_distributed_sampler=False, **quiet | options
+    )
 
 
 class Losses(lightning.Callback):

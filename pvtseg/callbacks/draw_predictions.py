@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 
 class DrawPredictions(Callback):
-    """Writes predictions/step_NNNNNN.png into the run's folder: `num_images` images from all over the validation data.
+    """Writes predictions/step_NNNNNN.png into the run's folder: `num_images` images
+    from all over the validation data.
 
-    Images that follow each other in a data set, such as frames of a video, often look the same.
+    Images that follow each other in a data set, such as frames of a video, often look
+    the same.
     """
 
     def __init__(self, visualizer: Visualizer, *, num_images: int = 8) -> None:
@@ -68,5 +70,7 @@ class DrawPredictions(Callback):
         self._rows, self._drawn = [], []
 
     def _quota(self, num_done: int, num_batches: int) -> int:
-        """The images that the first `num_done` batches give, when all batches together give `num_images`."""
+        """The images that the first `num_done` batches give, when all batches together
+        give `num_images`.
+        """
         return math.ceil(self.num_images * num_done / num_batches)

@@ -1,4 +1,6 @@
-"""Carries the state of the random numbers through a checkpoint, so that a resumed run drops the same paths."""
+"""Carries the state of the random numbers through a checkpoint, so that a resumed run
+drops the same paths.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,12 @@ from lightning import Callback, LightningModule, Trainer
 
 
 class ExactResume(Callback):
-    """Stores torch's generators with each checkpoint and sets them back before the first batch after a resume.
+    """Stores torch's generators with each checkpoint and sets them back before the
+    first batch after a resume.
 
-    The data module's samplers remember where they were by themselves. A checkpoint holds the first process's generators:
-    a run on one device repeats to the bit, on several the others begin new streams.
+    The data module's samplers remember where they were by themselves. A checkpoint
+    holds the first process's generators: a run on one device repeats to the bit, on
+    several the others begin new streams.
     """
 
     def __init__(self) -> None:

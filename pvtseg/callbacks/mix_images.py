@@ -1,4 +1,6 @@
-"""Mixup (https://arxiv.org/abs/1710.09412) and CutMix (https://arxiv.org/abs/1905.04899) of whole batches, on the device."""
+"""Mixup (https://arxiv.org/abs/1710.09412) and CutMix
+(https://arxiv.org/abs/1905.04899) of whole batches, on the device.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,12 @@ from pvtseg.interfaces import Batch
 
 
 class MixImages(Callback):
-    """Blends each training image with another of its batch, or pastes a part of that in; the targets become probabilities (B, K).
+    """Blends each training image with another of its batch, or pastes a part of that
+    in; the targets become probabilities (B, K).
 
-    Every batch is mixed, by CutMix with probability `cutmix_prob`, else by mixup; an alpha of 0 turns one of them off. What is
-    drawn depends on the seed, the process, the epoch and the batch alone, so that a resumed run goes on as it would have.
+    Every batch is mixed, by CutMix with probability `cutmix_prob`, else by mixup; an
+    alpha of 0 turns one of them off. What is drawn depends on the seed, the process,
+    the epoch and the batch alone, so that a resumed run goes on as it would have.
     """
 
     def __init__(
@@ -30,7 +34,9 @@ class MixImages(Callback):
         seed: int = 0,
     ):
         if mixup_alpha <= 0 and cutmix_alpha <= 0:
-            raise UserError("mixup_alpha and cutmix_alpha are 0, so that nothing is mixed; leave mix_images out of callbacks.")
+            raise UserError(
+                "mixup_alpha and cutmix_alpha are 0, so that nothing is mixed; leave mix_images out of callbacks."
+            )
         self.mixup = v2.MixUp(alpha=mixup_alpha, num_classes=num_classes) if mixup_alpha > 0 else None
         self.cutmix = v2.CutMix(alpha=cutmix_alpha, num_classes=num_classes) if cutmix_alpha > 0 else None
         self.cutmix_prob = cutmix_prob if self.mixup and self.cutmix else float(self.mixup is None)

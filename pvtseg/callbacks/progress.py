@@ -16,11 +16,14 @@ from pvtseg.errors import UserError
 
 
 class RunProgress(ProgressBar):
-    """One bar over all steps with loss, learning rate and time left; above it, the score of each validation.
+    """One bar over all steps with loss, learning rate and time left; above it, the
+    score of each validation.
 
-    The bar moves on a terminal only; the lines are printed everywhere. `refresh_seconds` bounds how often the loss is
-    fetched from the device. An evaluation shows a bar over its batches. monitor: the metric of the score, and its mode,
-    "max" or "min". Raises UserError for another mode, and at the first validation for a metric that it does not have.
+    The bar moves on a terminal only; the lines are printed everywhere.
+    `refresh_seconds` bounds how often the loss is fetched from the device. An
+    evaluation shows a bar over its batches. monitor: the metric of the score, and its
+    mode, "max" or "min". Raises UserError for another mode, and at the first validation
+    for a metric that it does not have.
     """
 
     def __init__(self, *, monitor: Mapping[str, str], refresh_seconds: float = 0.5) -> None:
@@ -52,7 +55,9 @@ class RunProgress(ProgressBar):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._open("training", trainer.estimated_stepping_batches)
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         now = time.monotonic()
         if not self._bar.tasks or now - self._shown_at < self.refresh_seconds:
             return

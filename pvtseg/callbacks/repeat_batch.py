@@ -8,7 +8,9 @@ from pvtseg.interfaces import Batch
 
 
 class RepeatBatch(Callback):
-    """Puts the first training batch in the place of every later one, with the same augmentation."""
+    """Puts the first training batch in the place of every later one, with the same
+    augmentation.
+    """
 
     def __init__(self) -> None:
         self._first: Batch | None = None

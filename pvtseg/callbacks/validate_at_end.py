@@ -8,13 +8,16 @@ from lightning import Callback, LightningModule, Trainer
 
 
 class ValidateAtEnd(Callback):
-    """Asks for a validation after the last batch, inside of fit, because then the checkpoint callback counts it.
+    """Asks for a validation after the last batch, inside of fit, because then the
+    checkpoint callback counts it.
 
-    Without it the steps after the last interval would be trained, and neither measured nor kept. Lightning validates when
-    it is asked to stop, so the last batch asks.
+    Without it the steps after the last interval would be trained, and neither measured
+    nor kept. Lightning validates when it is asked to stop, so the last batch asks.
     """
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         is_last_step = 0 < trainer.max_steps <= trainer.global_step
         is_last_epoch = trainer.max_epochs is not None and trainer.current_epoch + 1 == trainer.max_epochs
         if is_last_step or (is_last_epoch and trainer.is_last_batch):

@@ -51,7 +51,9 @@ class Architecture:
         Raises UserError if a part of the backbone is missing.
         """
         stages = [f"backbone.stages.{stage}" for stage in range(NUM_STAGES)]
-        needed = [f"{stage}.{part}.weight" for stage in stages for part in ("embed.project", "blocks.0.mlp.depthwise", "norm")]
+        needed = [
+            f"{stage}.{part}.weight" for stage in stages for part in ("embed.project", "blocks.0.mlp.depthwise", "norm")
+        ]
         missing = [name for name in needed if name not in state]
         if missing:
             raise UserError(f"the weights are incomplete: {missing[0]} is missing; use the whole file.")

@@ -1,4 +1,6 @@
-"""Any source as one thing: weights under our names, and the configuration that goes with them."""
+"""Any source as one thing: weights under our names, and the configuration that goes
+with them.
+"""
 
 from __future__ import annotations
 
@@ -47,14 +49,16 @@ def read_checkpoint(
     trust: Sequence[str] = (),
     **hub_options: Any,
 ) -> Checkpoint:
-    """Reads a file, a folder or a name on the Hugging Face hub, in any of the known formats.
+    """Reads a file, a folder or a name on the Hugging Face hub, in any of the known
+    formats.
 
-    norm_eps: "official" or "huggingface" gives the norms that code's epsilons; None those
-    of the code that the source is for. max_depth: in meters, for an official GLPN file,
-    which does not say; 10 (NYU) without it. trust: packages of the user's own whose parts
-    the source may name. hub_options: `revision`, `token`, `cache` and `offline`. Raises
-    UserError for a source that cannot be read, that holds no model of ours, or whose
-    configuration names anything but parts of pvtseg and of the trusted packages.
+    norm_eps: "official" or "huggingface" gives the norms that code's epsilons; None
+    those of the code that the source is for. max_depth: in meters, for an official GLPN
+    file, which does not say; 10 (NYU) without it. trust: packages of the user's own
+    whose parts the source may name. hub_options: `revision`, `token`, `cache` and
+    `offline`. Raises UserError for a source that cannot be read, that holds no model of
+    ours, or whose configuration names anything but parts of pvtseg and of the trusted
+    packages.
     """
     found = open_source(source, **hub_options)
     try:
@@ -69,7 +73,8 @@ def read_checkpoint(
 
 
 def describe_by_hand(model: nn.Module, state: State) -> dict[str, Any]:
-    """The configuration of a model that was put together by hand, with the image of the authors' code.
+    """The configuration of a model that was put together by hand, with the image of the
+    authors' code.
 
     Raises UserError if its backbone is not one of pvtseg.
     """
@@ -105,7 +110,9 @@ def _options_of(backbone: Any) -> dict[str, Any]:
 
 
 def recognize(names: Collection[str]) -> tuple[Family, Format] | None:
-    """The family and format that know most of the names; None if that is less than half of them."""
+    """The family and format that know most of the names; None if that is less than half
+    of them.
+    """
     known = [(family, format) for family in FAMILIES for format in family.formats]
     best = max(known, key=lambda entry: entry[1].count(names))
     return best if best[1].count(names) > len(names) / 2 else None
@@ -134,7 +141,9 @@ def _published(found: Source, max_depth: float | None) -> Checkpoint:
 
 
 def _family(family: Family, format: Format, beside: Settings) -> Family:
-    """The family that transformers' config.json names; SegFormer's and GLPN's encoders have the same names."""
+    """The family that transformers' config.json names; SegFormer's and GLPN's encoders
+    have the same names.
+    """
     if format.layout != "huggingface":
         return family
     named = beside.config.get("model_type", family.name)

@@ -1,4 +1,6 @@
-"""Writes the configuration of a model that came without one, from its architecture and the facts of its family."""
+"""Writes the configuration of a model that came without one, from its architecture and
+the facts of its family.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ SMALLEST_DEPTH = 1e-3  # meters, in NYU's and KITTI's evaluation
 
 
 def describe(architecture: Architecture, facts: Facts, *, max_depth: float | None = None) -> Node:
-    """The nodes that a run of ours would have stored; without a head, only `backbone` and `data`.
+    """The nodes that a run of ours would have stored; without a head, only `backbone`
+    and `data`.
 
     max_depth: in meters, in place of that of the facts.
     """

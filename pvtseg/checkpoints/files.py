@@ -1,4 +1,6 @@
-"""Our checkpoint files: weights together with the configuration that made them, and the version of its format."""
+"""Our checkpoint files: weights together with the configuration that made them, and the
+version of its format.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ def pack(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_model(path: Path, state: State, config: dict[str, Any]) -> None:
-    """Writes a .safetensors file of the weights with the configuration inside. Whole or not at all."""
+    """Writes a .safetensors file of the weights with the configuration inside. Whole or
+    not at all.
+    """
     write_tensors(path, state, {CONFIG_KEY: json.dumps(pack(config))})
 
 
@@ -54,13 +58,20 @@ def unpack(weights: Weights) -> tuple[dict[str, Any], State]:
 
 
 def _versioned(packed: Any) -> tuple[int, dict[str, Any]]:
-    """(version, configuration) of the value of CONFIG_KEY; before versions were counted, it was the configuration."""
+    """(version, configuration) of the value of CONFIG_KEY; before versions were
+    counted, it was the configuration.
+    """
     try:
         packed = json.loads(packed) if isinstance(packed, str) else packed
     except json.JSONDecodeError as error:
         raise UserError(f"its configuration is not JSON ({error}); save the model again.") from error
     version, config = (packed.get("version"), packed.get("config")) if _is_packed(packed) else (0, packed)
-    if isinstance(version, bool) or not isinstance(version, int) or not isinstance(config, dict) or "backbone" not in config:
+    if (
+        isinstance(version, bool)
+        or not isinstance(version, int)
+        or not isinstance(config, dict)
+        or "backbone" not in config
+    ):
         raise UserError("its configuration is not one of pvtseg; save the model again.")
     check_plain(config)
     return version, config

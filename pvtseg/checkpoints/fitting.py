@@ -1,4 +1,6 @@
-"""Puts weights into a model, also into one with other channels or classes, and reports what happened."""
+"""Puts weights into a model, also into one with other channels or classes, and reports
+what happened.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,10 @@ class LoadReport:
     notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        parts = [f"{len(self.loaded)} of {len(self.loaded) + len(self.missing_keys)} tensors from {self.source}", *self.notes]
+        parts = [
+            f"{len(self.loaded)} of {len(self.loaded) + len(self.missing_keys)} tensors from {self.source}",
+            *self.notes,
+        ]
         if self.missing_keys:
             parts.append(f"random: {_summary(self.missing_keys)}")
         if self.unexpected_keys:
@@ -52,14 +57,18 @@ class LoadReport:
 
 
 class BackboneFit(NamedTuple):
-    """A checkpoint's weights that fit a backbone, under the backbone's names. notes: as in `LoadReport`."""
+    """A checkpoint's weights that fit a backbone, under the backbone's names. notes: as
+    in `LoadReport`.
+    """
 
     state: State
     notes: list[str]
 
 
 class HeadFit(NamedTuple):
-    """A checkpoint's weights that fit a model's heads, under the model's names. used: their names in the checkpoint."""
+    """A checkpoint's weights that fit a model's heads, under the model's names. used:
+    their names in the checkpoint.
+    """
 
     state: State
     used: set[str]
@@ -72,13 +81,17 @@ def of_part(state: Mapping[str, Tensor], prefix: str) -> State:
 
 
 def fill(module: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Loads all weights. Raises UserError if one is missing, has another shape, or has no place."""
+    """Loads all weights. Raises UserError if one is missing, has another shape, or has
+    no place.
+    """
     wanted = module.state_dict()
     missing = [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]
     unexpected = [name for name in state if name not in wanted]
     other = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
     if missing:
-        raise UserError(f"{source} lacks {len(missing)} of {len(wanted)} tensors, {missing[0]} among them; use the whole file.")
+        raise UserError(
+            f"{source} lacks {len(missing)} of {len(wanted)} tensors, {missing[0]} among them; use the whole file."
+        )
     if unexpected:
         raise UserError(
             f"{source} holds {unexpected[0]}, which the model of its configuration lacks; use the file it was saved as."
@@ -108,7 +121,8 @@ def fit_backbone(backbone: Any, checkpoint: Checkpoint) -> BackboneFit:
 
 
 def fit_head(model: Model, checkpoint: Checkpoint) -> HeadFit:
-    """The checkpoint's heads for the heads of a model: those of the same kind, under the same name.
+    """The checkpoint's heads for the heads of a model: those of the same kind, under
+    the same name.
 
     Of their classes, those that both know by name are kept.
     """
@@ -122,7 +136,9 @@ def fit_head(model: Model, checkpoint: Checkpoint) -> HeadFit:
         if our_node.get("_target_") != their_node.get("_target_"):
             continue
         found = of_part(checkpoint.state, their_prefix)
-        fitting, said = _fit_one(of_part(wanted, our_prefix), found, our_node, their_node, model.config, checkpoint.config)
+        fitting, said = _fit_one(
+            of_part(wanted, our_prefix), found, our_node, their_node, model.config, checkpoint.config
+        )
         state |= {our_prefix + name: tensor for name, tensor in fitting.items()}
         used |= {their_prefix + name for name in fitting}
         notes += said
@@ -130,7 +146,9 @@ def fit_head(model: Model, checkpoint: Checkpoint) -> HeadFit:
 
 
 def heads_of(config: Node) -> dict[str, tuple[Node, str]]:
-    """The heads of a configuration by name: (node, prefix of its weights). A single head has the task's name."""
+    """The heads of a configuration by name: (node, prefix of its weights). A single
+    head has the task's name.
+    """
     head = config.get("head")
     if head is None:
         return {}
@@ -140,7 +158,8 @@ def heads_of(config: Node) -> dict[str, tuple[Node, str]]:
 
 
 def without_auxiliary_heads(config: Node, state: State) -> tuple[Node, State]:
-    """Configuration and weights without the heads that only training runs: those without a postprocess.
+    """Configuration and weights without the heads that only training runs: those
+    without a postprocess.
 
     With one postprocess, one head is left, and its loss: that of the task.
     """
@@ -169,11 +188,12 @@ def with_channels_of(wanted: Mapping[str, Tensor], state: State) -> State:
 
 
 def adapt_in_channels(weight: Tensor, in_channels: int) -> Tensor:
-    """The first convolution (C, old, k, k) for images of other channels: (C, in_channels, k, k).
+    """The first convolution (C, old, k, k) for images of other channels: (C,
+    in_channels, k, k).
 
-    Fewer channels each get the mean of what all kernels sum to. More take the kernels in
-    turn, each divided by how often it is taken. Either way, an image whose channels are
-    equal gives the same maps as before.
+    Fewer channels each get the mean of what all kernels sum to. More take the kernels
+    in turn, each divided by how often it is taken. Either way, an image whose channels
+    are equal gives the same maps as before.
     """
     old = weight.shape[1]
     if in_channels < old:
@@ -183,7 +203,9 @@ def adapt_in_channels(weight: Tensor, in_channels: int) -> Tensor:
 
 
 def adapt_classes(theirs: Tensor, ours: Tensor, their_names: Sequence[str], our_names: Sequence[str]) -> Tensor:
-    """A classifier's tensor with a row per class: their row for each class that both know, ours for the others."""
+    """A classifier's tensor with a row per class: their row for each class that both
+    know, ours for the others.
+    """
     adapted = ours.clone()
     for row, name in enumerate(our_names):
         if name in their_names:
@@ -210,7 +232,9 @@ def _fit_one(
     return {**head, **rows}, notes
 
 
-def _fit_classes(wanted: Mapping[str, Tensor], classifier: State, ours: ClassInfo, theirs: ClassInfo) -> tuple[State, list[str]]:
+def _fit_classes(
+    wanted: Mapping[str, Tensor], classifier: State, ours: ClassInfo, theirs: ClassInfo
+) -> tuple[State, list[str]]:
     """The classifier with the rows of the classes that both know by name."""
     comparable = theirs.named == ours.named and (ours.named or theirs.names == ours.names)
     our_names, their_names = list(ours.names or ()), list(theirs.names or ())
@@ -228,7 +252,9 @@ def _classes(config: Node) -> ClassInfo:
 
 def _other_encoder(theirs: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str) -> str:
     """The message about another encoder, with both names if they have names."""
-    seen, needed = (_variant_of({BACKBONE + name: tensor for name, tensor in part.items()}) for part in (theirs, wanted))
+    seen, needed = (
+        _variant_of({BACKBONE + name: tensor for name, tensor in part.items()}) for part in (theirs, wanted)
+    )
     if seen is None or needed is None or seen == needed:
         name = next((name for name in theirs if name not in wanted or theirs[name].shape != wanted[name].shape), None)
         what = f"{name} does not fit" if name else f"{len(theirs)} of {len(wanted)} tensors are there"

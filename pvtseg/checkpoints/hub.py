@@ -1,4 +1,6 @@
-"""Downloads a checkpoint from the Hugging Face hub, or finds it in the cache (https://huggingface.co/docs/huggingface_hub)."""
+"""Downloads a checkpoint from the Hugging Face hub, or finds it in the cache
+(https://huggingface.co/docs/huggingface_hub).
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,21 @@ def is_hub_id(source: str) -> bool:
 
 
 def download(
-    source: str, *, revision: str | None = None, token: str | None = None, cache: str | Path | None = None, offline: bool = False
+    source: str,
+    *,
+    revision: str | None = None,
+    token: str | None = None,
+    cache: str | Path | None = None,
+    offline: bool = False,
 ) -> Path:
-    """The folder, in the hub's cache, that holds the weights and settings of `owner/name` or `owner/name@revision`.
+    """The folder, in the hub's cache, that holds the weights and settings of
+    `owner/name` or `owner/name@revision`.
 
     `offline` looks into the cache only. Raises UserError if the files cannot be had.
     """
-    from huggingface_hub import hf_hub_download  # imported here, because it costs a second that local files need not wait
+    from huggingface_hub import (
+        hf_hub_download,
+    )  # imported here, because it costs a second that local files need not wait
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
     name, _, tag = source.partition("@")

@@ -1,4 +1,6 @@
-"""The configuration nodes of the image that a published model takes: how it is resized, and how it is normalized."""
+"""The configuration nodes of the image that a published model takes: how it is resized,
+and how it is normalized.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Reads the weights out of a file of any kind, told by its content, without running code that may be in it."""
+"""Reads the weights out of a file of any kind, told by its content, without running
+code that may be in it.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +27,19 @@ PREFIXES = ("module.", "model.")  # which DataParallel and Lightning put before 
 
 
 class HistoryBuffer:
-    """Stands in for a class of mmengine, which stores the course of the loss beside the weights. It does nothing."""
+    """Stands in for a class of mmengine, which stores the course of the loss beside the
+    weights. It does nothing.
+    """
 
 
 def _no_method(owner: Any, name: str) -> None:
-    """Stands in for getattr, by which a pickle names the methods of a HistoryBuffer. It looks nothing up."""
+    """Stands in for getattr, by which a pickle names the methods of a HistoryBuffer. It
+    looks nothing up.
+    """
 
 
-# What training scripts store beside the weights. Reading it runs nothing of theirs; old numpy used the other module names.
+# What training scripts store beside the weights. Reading it runs nothing of theirs; old
+# numpy used the other module names.
 HARMLESS = [
     (HistoryBuffer, "mmengine.logging.history_buffer.HistoryBuffer"),
     (_no_method, "builtins.getattr"),
@@ -60,7 +67,9 @@ class Weights(NamedTuple):
 
 
 def read_weights(path: Path) -> Weights:
-    """The content of a safetensors file, or of a file of torch.save. Raises UserError for any other, or a damaged one."""
+    """The content of a safetensors file, or of a file of torch.save. Raises UserError
+    for any other, or a damaged one.
+    """
     with path.open("rb") as file:
         start = file.read(64)
     if not start:
@@ -85,7 +94,9 @@ def _read_safetensors(path: Path) -> Weights:
 def _read_torch(path: Path, start: bytes) -> Weights:
     is_zip = start.startswith(b"PK")
     if is_zip and not zipfile.is_zipfile(path):
-        raise UserError(f"{path} begins as a file of torch.save but has no end: it is cut off; download or write it again.")
+        raise UserError(
+            f"{path} begins as a file of torch.save but has no end: it is cut off; download or write it again."
+        )
     try:
         with torch.serialization.safe_globals(HARMLESS):
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
@@ -94,12 +105,16 @@ def _read_torch(path: Path, start: bytes) -> Weights:
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
         raise _unreadable(path) from error
     if not isinstance(content, Mapping):
-        raise UserError(f"{path} holds a {type(content).__name__}; wanted are weights, a dictionary of tensors by name.")
+        raise UserError(
+            f"{path} holds a {type(content).__name__}; wanted are weights, a dictionary of tensors by name."
+        )
     return _unwrap(path, content)
 
 
 def _refusal(path: Path, reason: str) -> UserError:
-    """The error for a pickle that names a function, which torch tells; without one, the bytes are not a pickle."""
+    """The error for a pickle that names a function, which torch tells; without one, the
+    bytes are not a pickle.
+    """
     wanted = re.search(r"(?:GLOBAL|global|class) ([\w.]+\.\w+)", reason)
     if wanted is None:
         return _unreadable(path)

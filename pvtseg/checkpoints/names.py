@@ -1,4 +1,6 @@
-"""Translates a published format's parameter names into ours and back, by a table of module names."""
+"""Translates a published format's parameter names into ours and back, by a table of
+module names.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ class SplitTensor:
         return split
 
     def join(self, state: State) -> State:
-        """Replaces all parts of a whole by it; all else, an incomplete set too, is unchanged."""
+        """Replaces all parts of a whole by it; all else, an incomplete set too, is
+        unchanged.
+        """
         joined: State = {}
         for name, tensor in state.items():
             part = next((part for part in self.parts if part in name), None)
@@ -84,12 +88,12 @@ class Format:
     """One way to name the weights of a backbone and of its head.
 
     layout: whose format. kind: what a message calls it. heads: the heads that it can
-    hold, None for a backbone alone. pairs: (our module, their module); {s} counts stages
-    from 0, {S} from 1, {r} from the last one, {b} blocks. Of several names for one of
-    our modules, all are read and the first is written. joins: what they store in parts
-    and we whole; splits: the other way round. unused: modules that their code stores and
-    never runs. linear: whether it knows linear attention. architecture: the class in
-    transformers, for that layout.
+    hold, None for a backbone alone. pairs: (our module, their module); {s} counts
+    stages from 0, {S} from 1, {r} from the last one, {b} blocks. Of several names for
+    one of our modules, all are read and the first is written. joins: what they store in
+    parts and we whole; splits: the other way round. unused: modules that their code
+    stores and never runs. linear: whether it knows linear attention. architecture: the
+    class in transformers, for that layout.
     """
 
     layout: str
@@ -120,14 +124,18 @@ class Format:
         return renamed
 
     def to_published(self, state: State) -> State:
-        """Our weights under their names. Raises UserError for a module that the format cannot name."""
+        """Our weights under their names. Raises UserError for a module that the format
+        cannot name.
+        """
         for tensors in self.splits:
             state = tensors.join(state)
         for tensors in self.joins:
             state = tensors.split(state)
         unmatched = [name for name in state if _module(name) not in self._theirs]
         if unmatched:
-            raise UserError(f"{self.kind} has no name for {unmatched[0]}; save with layout=pvtseg, which holds every model.")
+            raise UserError(
+                f"{self.kind} has no name for {unmatched[0]}; save with layout=pvtseg, which holds every model."
+            )
         return {_rename(name, self._theirs): tensor for name, tensor in state.items()}
 
     @cached_property

@@ -1,4 +1,5 @@
-"""transformers' preprocessor_config.json, read and written (https://huggingface.co/docs/transformers/main_classes/image_processor).
+"""transformers' preprocessor_config.json, read and written
+(https://huggingface.co/docs/transformers/main_classes/image_processor).
 
 Each class of processor reads its own keys and ignores the others.
 """
@@ -13,7 +14,8 @@ from pvtseg.errors import UserError
 
 Node = dict[str, Any]
 
-# Pillow's numbers. Of torchvision's two kinds of nearest, transformers takes Pillow's. No number stands for bilinear.
+# Pillow's numbers. Of torchvision's two kinds of nearest, transformers takes Pillow's.
+# No number stands for bilinear.
 FILTERS = {0: "nearest-exact", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming", None: "bilinear"}
 NUMBERS = {name: number for number, name in FILTERS.items() if number is not None}
 MOST_CROPPED = 384  # from this size on, ConvNext's processor squashes
@@ -27,15 +29,21 @@ def read(defaults: Node, processor: Node, channels: int) -> Node:
     """
     kind = _kind(processor) or defaults["image_processor_type"]
     if kind not in READERS:
-        raise UserError(f"preprocessor_config.json is of {kind}; pvtseg reads {', '.join(READERS)}: write it as one of them.")
+        raise UserError(
+            f"preprocessor_config.json is of {kind}; pvtseg reads {', '.join(READERS)}: write it as one of them."
+        )
     silent = defaults if kind == defaults["image_processor_type"] else DEFAULTS.get(kind, defaults)
     settings = {**silent, **processor}
     interpolation = FILTERS.get(settings["resample"])
     if interpolation is None:
-        raise UserError(f"preprocessor_config.json says resample {settings['resample']!r}; use one of Pillow's, 0 to 5.")
+        raise UserError(
+            f"preprocessor_config.json says resample {settings['resample']!r}; use one of Pillow's, 0 to 5."
+        )
     if settings.get("do_pad"):
         raise UserError("preprocessor_config.json says do_pad, which pvtseg lacks; set it to false.")
-    transform = READERS[kind](settings, interpolation) if settings.get("do_resize", True) else _unresized(kind, settings)
+    transform = (
+        READERS[kind](settings, interpolation) if settings.get("do_resize", True) else _unresized(kind, settings)
+    )
     return {"eval_transform": transform, "normalize": _normalize(settings, channels)}
 
 
@@ -64,7 +72,9 @@ def write(defaults: Node, data: Node) -> Node:
 
 
 def _kind(processor: Node) -> str | None:
-    """The class, in today's spelling; transformers 4 knew feature extractors and a fast and a slow kind."""
+    """The class, in today's spelling; transformers 4 knew feature extractors and a fast
+    and a slow kind.
+    """
     kind = processor.get("image_processor_type") or processor.get("feature_extractor_type")
     if kind is None:
         return None
@@ -114,7 +124,9 @@ def _squash_and_crop(settings: Node, interpolation: str) -> Node:
     crop = sides(settings["crop_size"])
     if "edge" in transform:
         if transform["longest"] is None and max(crop) > transform["edge"]:
-            raise UserError(f"preprocessor_config.json says crop_size {crop}, more than shortest_edge; use a larger edge.")
+            raise UserError(
+                f"preprocessor_config.json says crop_size {crop}, more than shortest_edge; use a larger edge."
+            )
         return {**transform, "crop": crop}
     if crop != transform["size"]:
         raise UserError(
@@ -155,7 +167,9 @@ READERS: Mapping[str, Callable[[Node, str], Node]] = {
     "ConvNextImageProcessor": _crop_part,
 }
 CROPPING = ("PvtImageProcessor", "ViTImageProcessor")
-DEFAULTS: Mapping[str, Node] = {  # of the classes that no family has as its own, and of each where another family has it
+DEFAULTS: Mapping[
+    str, Node
+] = {  # of the classes that no family has as its own, and of each where another family has it
     "SegformerImageProcessor": {"size": 512, "resample": 2},
     "PvtImageProcessor": {"size": 224, "resample": 3},
     "ViTImageProcessor": {"size": 224, "resample": 2, "image_mean": 0.5, "image_std": 0.5},

@@ -29,7 +29,8 @@ PYRAMIDS = "pvtseg.backbones.pvt_v2."
 def write_checkpoint(config: Node, state: State, folder: Path, layout: str) -> None:
     """Writes a model into a folder, from which `read_checkpoint` reads it again.
 
-    pvtseg: model.safetensors, with the configuration inside, and a readable config.json.
+    pvtseg: model.safetensors, with the configuration inside, and a readable
+    config.json.
     huggingface: for transformers' `from_pretrained`. timm: for `timm.create_model`, as
     checkpoint_path or "local-dir:FOLDER". official and openmmlab: model.pth. Raises
     UserError if a layout cannot hold the model.
@@ -70,7 +71,8 @@ def _write_published(config: Node, state: State, folder: Path, *, layout: str) -
 
 
 def _format_for(layout: str, architecture: Architecture, backbone: Node) -> tuple[Family, Format]:
-    """The family and format that hold this model. Of several, the one with the model's epsilons, which keeps its numbers.
+    """The family and format that hold this model. Of several, the one with the model's
+    epsilons, which keeps its numbers.
 
     Raises UserError if there is none.
     """
@@ -84,7 +86,9 @@ def _format_for(layout: str, architecture: Architecture, backbone: Node) -> tupl
     fitting = [(family, format) for family, format in holding if format.linear or not architecture.linear]
     if not fitting:
         family = holding[0][0]
-        raise UserError(f"{OWNERS[layout]}'s {family.name} has no linear attention; save with layout=pvtseg or layout=official.")
+        raise UserError(
+            f"{OWNERS[layout]}'s {family.name} has no linear attention; save with layout=pvtseg or layout=official."
+        )
     eps: Epsilons = (backbone.get("embed_eps", OFFICIAL_EPS[0]), backbone.get("norm_eps", OFFICIAL_EPS[1]))
     return next((entry for entry in fitting if entry[0].eps.get(layout) == eps), fitting[0])
 

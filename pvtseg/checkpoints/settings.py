@@ -1,4 +1,6 @@
-"""transformers' config.json, read and written (https://huggingface.co/docs/transformers/main_classes/configuration)."""
+"""transformers' config.json, read and written
+(https://huggingface.co/docs/transformers/main_classes/configuration).
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,12 @@ from pvtseg.errors import UserError
 
 Node = dict[str, Any]
 
-FIXED: Node = {"num_encoder_blocks": 4, "patch_sizes": [7, 3, 3, 3], "strides": [4, 2, 2, 2], "reshape_last_stage": True}
+FIXED: Node = {
+    "num_encoder_blocks": 4,
+    "patch_sizes": [7, 3, 3, 3],
+    "strides": [4, 2, 2, 2],
+    "reshape_last_stage": True,
+}
 NUM_HEADS = [1, 2, 5, 8]
 NUMBERED = re.compile(r"LABEL_\d+")  # what transformers calls a class that has no name
 
@@ -41,7 +48,8 @@ class Transformers:
 def read(model: Transformers, architecture: Architecture, beside: Settings) -> Facts:
     """The facts in config.json and preprocessor_config.json.
 
-    Raises UserError if they and the weights disagree, or for a setting that pvtseg lacks.
+    Raises UserError if they and the weights disagree, or for a setting that pvtseg
+    lacks.
     """
     config = beside.config
     _check(model, config, architecture)
@@ -57,7 +65,9 @@ def read(model: Transformers, architecture: Architecture, beside: Settings) -> F
 
 
 def write(model: Transformers, formats: Iterable[Format], architecture: Architecture, config: Node) -> Settings:
-    """config.json and preprocessor_config.json of a model of ours. Raises UserError if they cannot describe it."""
+    """config.json and preprocessor_config.json of a model of ours. Raises UserError if
+    they cannot describe it.
+    """
     format = next(format for format in formats if format.layout == "huggingface" and architecture.head in format.heads)
     backbone, data = config["backbone"], config["data"]
     written: Node = {
@@ -78,7 +88,9 @@ def write(model: Transformers, formats: Iterable[Format], architecture: Architec
         written |= {model.eps_key: backbone.get("norm_eps", model.eps[1]), "linear_attention": architecture.linear}
         written["qkv_bias"] = architecture.qkv_bias
     elif not architecture.qkv_bias:
-        raise UserError(f"Hugging Face's {model.model_type} has no qkv_bias=False; save with layout=pvtseg or layout=official.")
+        raise UserError(
+            f"Hugging Face's {model.model_type} has no qkv_bias=False; save with layout=pvtseg or layout=official."
+        )
     if "channels" in architecture.head_options:
         written["decoder_hidden_size"] = architecture.head_options["channels"]
     if architecture.num_classes is not None:
@@ -93,10 +105,14 @@ def write(model: Transformers, formats: Iterable[Format], architecture: Architec
 
 
 def _check(model: Transformers, config: Node, architecture: Architecture) -> None:
-    """Raises UserError if config.json describes another model than the weights, or one that pvtseg cannot build."""
+    """Raises UserError if config.json describes another model than the weights, or one
+    that pvtseg cannot build.
+    """
     for key, value in {**FIXED, **model.fixed}.items():
         if _plain(config.get(key, value)) != value:
-            raise UserError(f"config.json says {key} {config[key]}; pvtseg builds {value} only, which all published models have.")
+            raise UserError(
+                f"config.json says {key} {config[key]}; pvtseg builds {value} only, which all published models have."
+            )
     facts = {
         "hidden_sizes": list(architecture.channels),
         "depths": list(architecture.depths),
@@ -112,7 +128,9 @@ def _check(model: Transformers, config: Node, architecture: Architecture) -> Non
 
 
 def _backbone(config: Node, architecture: Architecture) -> Node:
-    """Options of the backbone that the weights do not show, if they are not those of every published model."""
+    """Options of the backbone that the weights do not show, if they are not those of
+    every published model.
+    """
     options: Node = {}
     heads = _plain(config.get("num_attention_heads", NUM_HEADS))
     if heads != NUM_HEADS:
@@ -132,7 +150,8 @@ def _backbone(config: Node, architecture: Architecture) -> Node:
 
 
 def _class_names(config: Node, num_classes: int | None) -> list[str] | None:
-    """The names in id2label, made different if two classes share one; None if there are none.
+    """The names in id2label, made different if two classes share one; None if there are
+    none.
 
     Raises UserError if config.json has another number of classes than the weights.
     """
@@ -141,7 +160,9 @@ def _class_names(config: Node, num_classes: int | None) -> list[str] | None:
     named = config.get("id2label") or {}
     claimed = len(named) or config.get("num_labels", num_classes)
     if claimed != num_classes:
-        raise UserError(f"config.json names {claimed} classes, the weights have {num_classes}; take both from one model.")
+        raise UserError(
+            f"config.json names {claimed} classes, the weights have {num_classes}; take both from one model."
+        )
     names = [str(named[key]) for key in sorted(named, key=int)]
     if all(map(NUMBERED.fullmatch, names)):
         return None

@@ -25,7 +25,9 @@ class Source(NamedTuple):
 
 
 def open_source(source: str | Path, **hub_options: Any) -> Source:
-    """Reads a source; `hub_options` are those of `hub.download`. Raises UserError when there is nothing to read."""
+    """Reads a source; `hub_options` are those of `hub.download`. Raises UserError when
+    there is nothing to read.
+    """
     path = Path(source)
     if path.is_dir():
         path = _weights_in(path)

@@ -1,7 +1,9 @@
-"""A configuration that comes out of a file runs nothing: only parts of pvtseg are built from it.
+"""A configuration that comes out of a file runs nothing: only parts of pvtseg are built
+from it.
 
-Hydra builds every dictionary with `_target_`, at any depth, whatever it names; and it resolves interpolations, which read
-the environment. So the configuration is checked before Hydra sees it. The user opens further packages by `trust`.
+Hydra builds every dictionary with `_target_`, at any depth, whatever it names; and it
+resolves interpolations, which read the environment. So the configuration is checked
+before Hydra sees it. The user opens further packages by `trust`.
 """
 
 from __future__ import annotations
@@ -45,9 +47,11 @@ ROOT = Path(__file__).parents[1]
 
 
 def check(config: Config, trust: Sequence[str] = ()) -> None:
-    """Raises UserError for a configuration that would run more than parts of pvtseg and of the trusted packages.
+    """Raises UserError for a configuration that would run more than parts of pvtseg and
+    of the trusted packages.
 
-    trust: names of packages of the user's own. Nothing outside pvtseg and these packages is imported.
+    trust: names of packages of the user's own. Nothing outside pvtseg and these
+    packages is imported.
     """
     packages = (trust,) if isinstance(trust, str) else tuple(trust)
     check_plain(config)
@@ -62,12 +66,15 @@ def check(config: Config, trust: Sequence[str] = ()) -> None:
 
 
 def check_plain(config: Any) -> None:
-    """Raises UserError unless this is made of dictionaries, lists and values, without anything that Hydra reads itself."""
+    """Raises UserError unless this is made of dictionaries, lists and values, without
+    anything that Hydra reads itself.
+    """
     _check_plain(config, "", 0)
 
 
 def is_part(target: str) -> bool:
-    """Whether this is the address of a part: a public class or function of a package of parts, in the file that defines it.
+    """Whether this is the address of a part: a public class or function of a package of
+    parts, in the file that defines it.
 
     The file is read, and not imported.
     """
@@ -84,7 +91,9 @@ def is_part(target: str) -> bool:
 
 @cache
 def _defined(address: str) -> frozenset[str]:
-    """The classes and functions that a module of pvtseg defines itself; none if there is no such module."""
+    """The classes and functions that a module of pvtseg defines itself; none if there
+    is no such module.
+    """
     path = ROOT.joinpath(*address.split("."))
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     if not file.is_file():
@@ -113,17 +122,23 @@ def _check_plain(value: Any, key: str, depth: int) -> None:
 
 def _check_key(name: Any, key: str) -> None:
     if type(name) not in (str, int, float, bool, type(None)):
-        raise UserError(f"its configuration has a key of type {type(name).__name__} (under {key}); save the model again.")
+        raise UserError(
+            f"its configuration has a key of type {type(name).__name__} (under {key}); save the model again."
+        )
     if type(name) is not str:
         return
     _check_text(name, key)
     if SPECIAL.fullmatch(name) and name != "_target_":
-        raise UserError(f"its configuration has the key {name} (under {key or 'its top'}), which Hydra would obey; remove it.")
+        raise UserError(
+            f"its configuration has the key {name} (under {key or 'its top'}), which Hydra would obey; remove it."
+        )
 
 
 def _check_text(text: str, key: str) -> None:
     if "${" in text:
-        raise UserError(f"its configuration holds {text[:60]!r} ({key}), which Hydra would resolve; write the value itself.")
+        raise UserError(
+            f"its configuration holds {text[:60]!r} ({key}), which Hydra would resolve; write the value itself."
+        )
 
 
 def _targets(value: Any, key: str) -> Iterator[tuple[str, str]]:
@@ -152,7 +167,9 @@ def _way_out(target: str) -> str:
 
 
 def _check_trusted(key: str, target: str, package: str) -> None:
-    """Raises UserError unless the trusted package itself defines this; `mine.torch.load` is torch's."""
+    """Raises UserError unless the trusted package itself defines this;
+    `mine.torch.load` is torch's.
+    """
     found: Any = None
     try:
         found = _located(target, package) if ADDRESS.fullmatch(target) else None
@@ -162,7 +179,9 @@ def _check_trusted(key: str, target: str, package: str) -> None:
             f"install {package}, or add its folder to PYTHONPATH."
         ) from error
     home = getattr(found, "__module__", None) or ""
-    if not (isclass(found) or isfunction(found) or ismethod(found)) or not (home == package or home.startswith(f"{package}.")):
+    if not (isclass(found) or isfunction(found) or ismethod(found)) or not (
+        home == package or home.startswith(f"{package}.")
+    ):
         raise UserError(
             f"its configuration wants to run {target} ({key}), which {package} does not define itself; "
             "name the file that defines it."

@@ -1,7 +1,9 @@
-"""The versions of the stored configuration, and the steps that bring an older one to today's.
+"""The versions of the stored configuration, and the steps that bring an older one to
+today's.
 
-0: before versions were counted, up to pvtseg 0.1. 1: parts have the address of the file that defines them; `task` is a
-name; `postprocess` and `visualizer` are parts; `monitor` has a mode.
+0: before versions were counted, up to pvtseg 0.1. 1: parts have the address of the file
+that defines them; `task` is a name; `postprocess` and `visualizer` are parts; `monitor`
+has a mode.
 """
 
 from __future__ import annotations
@@ -65,7 +67,9 @@ GROWING = ("mIoU", "mAcc", "aAcc", "IoU/", "delta", "top", "aligned/delta")  # m
 
 
 def upgrade(version: int, config: Config, state: State) -> tuple[Config, State]:
-    """Configuration and weights of any known version as today's. Raises UserError for a newer version."""
+    """Configuration and weights of any known version as today's. Raises UserError for a
+    newer version.
+    """
     if version > VERSION:
         raise UserError(f"its format has version {version}, this pvtseg knows {VERSION}; install a newer pvtseg.")
     if version < 0:
@@ -74,12 +78,16 @@ def upgrade(version: int, config: Config, state: State) -> tuple[Config, State]:
         for step in STEPS[version:]:
             config, state = step(config, state)
     except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"its configuration is not one that pvtseg has stored ({error!r}); save the model again.") from error
+        raise UserError(
+            f"its configuration is not one that pvtseg has stored ({error!r}); save the model again."
+        ) from error
     return config, state
 
 
 def _from_0(config: Config, state: State) -> tuple[Config, State]:
-    """Version 1 of the configuration. An auxiliary head, which only training ran, is left out."""
+    """Version 1 of the configuration. An auxiliary head, which only training ran, is
+    left out.
+    """
     config = _moved(config)
     name = str((config.get("task") or {}).get("_target_", "")).rpartition(".")[2].lower()
     head = config.get("head")

@@ -1,4 +1,6 @@
-"""The frame of every command: Hydra composes the configuration, and a user's mistake ends in one line without a traceback."""
+"""The frame of every command: Hydra composes the configuration, and a user's mistake
+ends in one line without a traceback.
+"""
 
 from __future__ import annotations
 
@@ -39,13 +41,16 @@ def run(
     *,
     complete: Callable[[Sequence[str]], list[str]] = list,
 ) -> None:
-    """Composes `config_name` with the overrides in `arguments`, and runs `job` once or for each point of a sweep.
+    """Composes `config_name` with the overrides in `arguments`, and runs `job` once or
+    for each point of a sweep.
 
-    job: a function, or "module:function" for one that is imported when its configuration is composed, because --cfg and a
-    misspelt key must not wait for torch. complete: what may be added to the arguments before Hydra reads them.
+    job: a function, or "module:function" for one that is imported when its
+    configuration is composed, because --cfg and a misspelt key must not wait for torch.
+    complete: what may be added to the arguments before Hydra reads them.
 
-    After a user's mistake it exits with status 1 and a last line that helps. Anything else is an error of ours and keeps
-    its traceback, as everything does with HYDRA_FULL_ERROR=1 in the environment.
+    After a user's mistake it exits with status 1 and a last line that helps. Anything
+    else is an error of ours and keeps its traceback, as everything does with
+    HYDRA_FULL_ERROR=1 in the environment.
     """
     wants_traceback = "HYDRA_FULL_ERROR" in os.environ
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # makes Hydra raise instead of printing and exiting by itself

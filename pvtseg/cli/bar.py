@@ -9,7 +9,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 @contextmanager
 def bar(console: Console) -> Iterator[Callable[[str, int, int | None], None]]:
-    """Yields a function of what is done, how much of it, and of how much; a new line for each new thing."""
+    """Yields a function of what is done, how much of it, and of how much; a new line
+    for each new thing.
+    """
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console) as progress:
         tasks = {}

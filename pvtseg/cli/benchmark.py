@@ -1,4 +1,6 @@
-"""Measures a model: parameters, multiply-adds, time and memory from an image to its prediction."""
+"""Measures a model: parameters, multiply-adds, time and memory from an image to its
+prediction.
+"""
 
 from __future__ import annotations
 
@@ -71,9 +73,13 @@ def benchmark(config: DictConfig) -> dict[str, Any]:
 
 
 def _model(config: DictConfig) -> Model:
-    """The checkpoint's model with the inference that the command line names; without a checkpoint a new one."""
+    """The checkpoint's model with the inference that the command line names; without a
+    checkpoint a new one.
+    """
     if config.checkpoint is None:
-        return build_model(complete(OmegaConf.masked_copy(config, [str(key) for key in config if key not in OPTIONS]))).eval()
+        return build_model(
+            complete(OmegaConf.masked_copy(config, [str(key) for key in config if key not in OPTIONS]))
+        ).eval()
     model = load_model(str(config.checkpoint), **trusting(config))
     inference = overridden(model.config, config, HydraConfig.get().overrides.task).inference
     model.config = {**model.config, "inference": OmegaConf.to_container(inference, resolve=True)}
@@ -81,7 +87,9 @@ def _model(config: DictConfig) -> Model:
 
 
 def _predicting(model: Model, *, compiled: bool) -> Predict:
-    """A function from normalized images to predictions at their size, which are what a user gets."""
+    """A function from normalized images to predictions at their size, which are what a
+    user gets.
+    """
     predictor = as_predictor(model)
     if compiled:
         model.compile()
@@ -141,7 +149,9 @@ def _device(name: str) -> torch.device:
         raise UserError(f"device is {name}; use cpu, cuda, cuda:1 or auto.")
     index = int(name.partition(":")[2] or 0)
     if name != "cpu" and index >= torch.cuda.device_count():
-        raise UserError(f"device is {name}, torch sees {torch.cuda.device_count()} GPUs; use device=cpu, or one that is there.")
+        raise UserError(
+            f"device is {name}, torch sees {torch.cuda.device_count()} GPUs; use device=cpu, or one that is there."
+        )
     return torch.device(name)
 
 

@@ -1,4 +1,6 @@
-"""Writes a checkpoint in another format, and proves it: both models are run on the same image."""
+"""Writes a checkpoint in another format, and proves it: both models are run on the same
+image.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ SIZE = (192, 256)  # of the image that both models see
 
 
 def convert(config: DictConfig) -> float:
-    """Converts, and returns the largest difference of the outputs. Raises UserError if that is too large."""
+    """Converts, and returns the largest difference of the outputs. Raises UserError if
+    that is too large.
+    """
     missing = [key for key in ("source", "layout", "output") if OmegaConf.is_missing(config, key)]
     if missing:
         raise UserError(f"{missing[0]} is not given; pvtseg convert source=SOURCE layout=LAYOUT output=FOLDER.")
@@ -49,7 +53,9 @@ def convert(config: DictConfig) -> float:
 
 
 def _open(folder: Path, layout: str, original: nn.Module, trust: tuple[str, ...]) -> tuple[str, Run]:
-    """The library that opens the converted model, and how to run it: the one that the layout is for, if it is installed."""
+    """The library that opens the converted model, and how to run it: the one that the
+    layout is for, if it is installed.
+    """
     is_model = hasattr(original, "head")
     if layout == "huggingface" and find_spec("transformers"):
         return "transformers", _transformers(folder)
@@ -68,7 +74,11 @@ def _ours(model: nn.Module) -> Run:
 
 def _tensors(outputs: Any) -> list[Tensor]:
     """The tensors of outputs by name, in the order of the names."""
-    return [tensor for each in outputs.values() for tensor in _tensors(each)] if isinstance(outputs, Mapping) else [outputs]
+    return (
+        [tensor for each in outputs.values() for tensor in _tensors(each)]
+        if isinstance(outputs, Mapping)
+        else [outputs]
+    )
 
 
 def _transformers(folder: Path) -> Run:

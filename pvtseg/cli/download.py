@@ -13,7 +13,9 @@ from pvtseg.errors import UserError
 
 
 def download(config: DictConfig) -> None:
-    """Fetches, checks and unpacks. Where a person has to do it, prints the steps and raises UserError."""
+    """Fetches, checks and unpacks. Where a person has to do it, prints the steps and
+    raises UserError.
+    """
     console = Console(highlight=False, soft_wrap=True)
     name = config.data.name
     OmegaConf.resolve(config.origin)

@@ -27,16 +27,22 @@ def evaluate(config: DictConfig) -> float | None:
 
 
 def measure(config: DictConfig, arguments: Sequence[str]) -> dict[str, Any]:
-    """The content of metrics.json: the checkpoint on its own validation data, or on the data that `arguments` name."""
+    """The content of metrics.json: the checkpoint on its own validation data, or on the
+    data that `arguments` name.
+    """
     if OmegaConf.is_missing(config, "checkpoint"):
-        raise UserError(f"no checkpoint is given; {command('eval')} checkpoint=SOURCE, such as a run's checkpoints/best.ckpt.")
+        raise UserError(
+            f"no checkpoint is given; {command('eval')} checkpoint=SOURCE, such as a run's checkpoints/best.ckpt."
+        )
     quieten()
     checkpoint = str(config.checkpoint)
     model = load_model(checkpoint, **trusting(config))
     stored = model.config
     composed = overridden(stored, config, arguments)
     if "val" not in composed.data:
-        raise UserError("the checkpoint does not say what to evaluate it on; add data=, such as data=folder data.root=FOLDER.")
+        raise UserError(
+            "the checkpoint does not say what to evaluate it on; add data=, such as data=folder data.root=FOLDER."
+        )
     composed.data = _validation_alone(composed.data)
     folder = RunFolder(Path(composed.paths.run))
     lightning.seed_everything(composed.seed, workers=True, verbose=False)
@@ -48,7 +54,9 @@ def measure(config: DictConfig, arguments: Sequence[str]) -> dict[str, Any]:
         task.compile()
     trainer = build_trainer(run)
     if not trainer.limit_val_batches:
-        raise UserError("trainer.limit_val_batches=0 leaves nothing to evaluate; leave it out, or give a number of batches.")
+        raise UserError(
+            "trainer.limit_val_batches=0 leaves nothing to evaluate; leave it out, or give a number of batches."
+        )
     if trainer.is_global_zero:
         report.evaluation_header(run, data, task, trainer, checkpoint)
     trainer.validate(task, data, verbose=False)
@@ -74,16 +82,19 @@ def trusting(config: DictConfig) -> dict[str, Any]:
 def check_same_classes(stored: Mapping[str, Any], data: Mapping[str, Any]) -> None:
     """Raises UserError when the data's classes are not those of the checkpoint.
 
-    A run's own checkpoint knows them by name, all of them. Of a published one, nine names in ten have to share a synonym,
-    because lists differ in wording ("crane" of one list of ImageNet is "crane bird" of another). Without names the number
-    of classes counts.
+    A run's own checkpoint knows them by name, all of them. Of a published one, nine
+    names in ten have to share a synonym, because lists differ in wording ("crane" of
+    one list of ImageNet is "crane bird" of another). Without names the number of
+    classes counts.
     """
     known, wanted = (facts.get("labels") or {} for facts in (stored, data))
     names, wanted_names = known.get("names"), wanted.get("names")
     if names is None or wanted_names is None:
         same = known.get("num_classes") == wanted.get("num_classes")
     else:
-        agreeing = sum(bool(_synonyms(name) & _synonyms(other)) for name, other in zip(names, wanted_names, strict=False))
+        agreeing = sum(
+            bool(_synonyms(name) & _synonyms(other)) for name, other in zip(names, wanted_names, strict=False)
+        )
         same = len(names) == len(wanted_names) and agreeing >= (1.0 if "val" in stored else 0.9) * len(wanted_names)
     if not same:
         raise UserError(

@@ -17,7 +17,9 @@ from pvtseg.paths import config_dir
 
 
 def explain(error: Exception, config_name: str, given: Sequence[str] = ()) -> str:
-    """The line that a command ends with. given: the arguments, for a suggestion that fits them."""
+    """The line that a command ends with. given: the arguments, for a suggestion that
+    fits them.
+    """
     text = str(error).strip()
     if isinstance(error, UserError):
         # From a data-loading process the message comes as the last line of the traceback there.
@@ -54,7 +56,9 @@ def did_you_mean(name: str, choices: Sequence[str]) -> str:
 
 
 def _keys(config_name: str, given: Sequence[str]) -> Iterator[str]:
-    """Every key of the configuration, dotted: with the groups that the command line chose, or without them."""
+    """Every key of the configuration, dotted: with the groups that the command line
+    chose, or without them.
+    """
     chosen = [argument for argument in given if re.fullmatch(r"\w+=[\w\[\],]+", argument)]
     for overrides in (chosen, []):
         try:

@@ -13,8 +13,9 @@ from pvtseg.predictor import Predictor
 class Run:
     """What a training leaves.
 
-    folder: with checkpoints, model.safetensors, metrics.json, logs and pictures. metrics: plain numbers by name, of the
-    best checkpoint; empty without validation. checkpoint: the best, or the last without validation.
+    folder: with checkpoints, model.safetensors, metrics.json, logs and pictures.
+    metrics: plain numbers by name, of the best checkpoint; empty without validation.
+    checkpoint: the best, or the last without validation.
     """
 
     folder: Path

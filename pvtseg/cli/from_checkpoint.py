@@ -1,4 +1,6 @@
-"""The configuration that a checkpoint carries, with what the command line names put in its place."""
+"""The configuration that a checkpoint carries, with what the command line names put in
+its place.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,12 @@ ABSENT = object()
 
 
 def with_its_task(arguments: Sequence[str]) -> list[str]:
-    """Adds what Hydra needs to compose for a checkpoint, because the parts in the checkpoint are unknown to it.
+    """Adds what Hydra needs to compose for a checkpoint, because the parts in the
+    checkpoint are unknown to it.
 
-    `task=NAME`, because data=... has other labels for each task. `++` before values of parts, because data.root=... is a
-    key of the checkpoint's data and may be none of the data that Hydra composes. `overridden` checks both.
+    `task=NAME`, because data=... has other labels for each task. `++` before values of
+    parts, because data.root=... is a key of the checkpoint's data and may be none of
+    the data that Hydra composes. `overridden` checks both.
     """
     given = {key: value for key, _, value in (argument.partition("=") for argument in arguments)}
     if given.get("checkpoint", "null") == "null":
@@ -41,8 +45,12 @@ def _is_value_of_a_part(argument: str) -> bool:
 
 
 def _its_task(given: Mapping[str, str], arguments: Sequence[str]) -> list[str]:
-    """`task=NAME`, where the task of the checkpoint has a configuration file here; its stored parts do without."""
-    from pvtseg.checkpoints.checkpoint import read_checkpoint  # waits for torch, and nobody needs it without a checkpoint
+    """`task=NAME`, where the task of the checkpoint has a configuration file here; its
+    stored parts do without.
+    """
+    from pvtseg.checkpoints.checkpoint import (
+        read_checkpoint,
+    )  # waits for torch, and nobody needs it without a checkpoint
 
     source, trust = (_first(given, key) for key in ("checkpoint", "trust"))
     name = read_checkpoint(str(source), **({"trust": trust} if trust else {})).config.get("task", {}).get("name")
@@ -66,11 +74,13 @@ def _own_config_dirs(arguments: Sequence[str]) -> list[Path]:
 
 
 def overridden(stored: Mapping[str, Any], composed: DictConfig, arguments: Sequence[str]) -> DictConfig:
-    """The run's keys as composed, the checkpoint's parts as stored, and over both what the command line names.
+    """The run's keys as composed, the checkpoint's parts as stored, and over both what
+    the command line names.
 
-    Other data keeps the checkpoint's normalization and evaluation transform, because its weights know images prepared like
-    that; naming data.eval_transform replaces it. Raises UserError for an override of the task or the model, which the
-    weights are bound to, and for a key that the checkpoint's configuration lacks.
+    Other data keeps the checkpoint's normalization and evaluation transform, because
+    its weights know images prepared like that; naming data.eval_transform replaces it.
+    Raises UserError for an override of the task or the model, which the weights are
+    bound to, and for a key that the checkpoint's configuration lacks.
     """
     plain: Any = OmegaConf.to_container(composed)
     overrides = OverridesParser.create().parse_overrides(list(arguments))
@@ -82,7 +92,11 @@ def overridden(stored: Mapping[str, Any], composed: DictConfig, arguments: Seque
         config["task"] = stored["task"]
     values = [override for override in overrides if not _is_choice(override)]
     if "data" in chosen:
-        config["data"] = {**config["data"], **_preparation(stored["data"], values), **_classes(config["data"], stored["data"])}
+        config["data"] = {
+            **config["data"],
+            **_preparation(stored["data"], values),
+            **_classes(config["data"], stored["data"]),
+        }
     if any(_top(override) == "data" for override in overrides):
         for part in READ_FROM_DATA:
             config[part] = _linked_to_data(config.get(part), plain.get(part))
@@ -100,7 +114,9 @@ def _top(override: Override) -> str:
 
 
 def _is_choice(override: Override) -> bool:
-    """Whether it names a whole part, `data=folder`, and not a value in one, `data.root=FOLDER`."""
+    """Whether it names a whole part, `data=folder`, and not a value in one,
+    `data.root=FOLDER`.
+    """
     return override.package is not None or "." not in override.key_or_group
 
 
@@ -122,7 +138,9 @@ def _preparation(stored: Mapping[str, Any], values: Sequence[Override]) -> dict[
 
 
 def _classes(data: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """The labels of other data; with the checkpoint's classes where neither names nor their number are given."""
+    """The labels of other data; with the checkpoint's classes where neither names nor
+    their number are given.
+    """
     labels, known = data.get("labels"), stored.get("labels")
     if not labels or not known or labels["_target_"] != known["_target_"]:
         return {}
@@ -132,7 +150,9 @@ def _classes(data: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, An
 
 
 def _linked_to_data(stored: Any, composed: Any) -> Any:
-    """A stored part whose values that are the data's, such as class names, follow the data that is named now."""
+    """A stored part whose values that are the data's, such as class names, follow the
+    data that is named now.
+    """
     if not isinstance(stored, Mapping) or not isinstance(composed, Mapping):
         return composed if isinstance(composed, str) and composed.startswith("${data.") else stored
     if stored.get("_target_") != composed.get("_target_"):
@@ -141,7 +161,9 @@ def _linked_to_data(stored: Any, composed: Any) -> Any:
 
 
 def _put(config: DictConfig, override: Override, value: Any) -> None:
-    """Sets one value of a stored part. The folder of the data is set wherever the data names it."""
+    """Sets one value of a stored part. The folder of the data is set wherever the data
+    names it.
+    """
     key = override.key_or_group
     parent, _, name = key.rpartition(".")
     holder = OmegaConf.select(config, parent)

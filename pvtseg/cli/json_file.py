@@ -9,7 +9,9 @@ from typing import Any
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> Path:
-    """The path, once the content is there as a whole; after an interruption the old content is. NaN is refused."""
+    """The path, once the content is there as a whole; after an interruption the old
+    content is. NaN is refused.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")

@@ -23,7 +23,9 @@ PROCESS = Path("/proc/self")
 
 @dataclass
 class Timing:
-    """A piece of work, done again and again: seconds on the clock, and those that all cores together worked."""
+    """A piece of work, done again and again: seconds on the clock, and those that all
+    cores together worked.
+    """
 
     seconds: list[float] = field(default_factory=list)
     core_seconds: list[float] = field(default_factory=list)
@@ -43,8 +45,11 @@ class Timing:
         return lower, upper
 
 
-def time_in_turn(works: Mapping[str, Work], device: torch.device, *, seconds: float, fewest: int = FEWEST) -> dict[str, Timing]:
-    """Does every work once in each round, for about so many seconds altogether: what disturbs one disturbs all alike.
+def time_in_turn(
+    works: Mapping[str, Work], device: torch.device, *, seconds: float, fewest: int = FEWEST
+) -> dict[str, Timing]:
+    """Does every work once in each round, for about so many seconds altogether: what
+    disturbs one disturbs all alike.
 
     Each should have been done before. At least `fewest` rounds, at most MOST.
     """
@@ -64,10 +69,12 @@ def time_in_turn(works: Mapping[str, Work], device: torch.device, *, seconds: fl
 
 
 def peak_memory(work: Work, device: torch.device) -> float | None:
-    """MiB that the work takes at its peak beyond what is held before; None where the system does not tell.
+    """MiB that the work takes at its peak beyond what is held before; None where the
+    system does not tell.
 
-    On a GPU what torch allocates, on a CPU the memory of this process, which Linux alone can start to measure anew.
-    Something like it should have been done before, or the memory of the libraries' own code counts too.
+    On a GPU what torch allocates, on a CPU the memory of this process, which Linux
+    alone can start to measure anew. Something like it should have been done before, or
+    the memory of the libraries' own code counts too.
     """
     gc.collect()
     if device.type == "cuda":
@@ -110,6 +117,8 @@ def _memory(name: str) -> float:
 
 
 def _give_back_freed_memory() -> None:
-    """The C library keeps freed memory for later; work that is given that would seem to take none."""
+    """The C library keeps freed memory for later; work that is given that would seem to
+    take none.
+    """
     with contextlib.suppress(AttributeError, OSError):  # glibc alone has it
         ctypes.CDLL(None).malloc_trim(0)

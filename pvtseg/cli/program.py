@@ -1,4 +1,6 @@
-"""Command lines as a user would type them: the right program, and values that paste into a shell."""
+"""Command lines as a user would type them: the right program, and values that paste
+into a shell.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ PLAIN = re.compile(r"[\w./:@%+~-]*")  # what Hydra reads as it is written, whate
 
 
 def command(verb: str, *overrides: str) -> str:
-    """The command line of a verb: `python eval.py ...` when a checkout's script runs, else `pvtseg eval ...`."""
+    """The command line of a verb: `python eval.py ...` when a checkout's script runs,
+    else `pvtseg eval ...`.
+    """
     script = Path(sys.argv[0])
     start = f"pvtseg {verb}"
     if verb in SCRIPTS and script.name in SCRIPTS.values():
@@ -21,7 +25,9 @@ def command(verb: str, *overrides: str) -> str:
 
 
 def override(key: str, value: object) -> str:
-    """`key=value` in Hydra's grammar; a value with spaces, commas or equal signs gets the quotes that it needs."""
+    """`key=value` in Hydra's grammar; a value with spaces, commas or equal signs gets
+    the quotes that it needs.
+    """
     text = str(value)
     if not PLAIN.fullmatch(text):
         text = "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,4 +1,6 @@
-"""The printed report of a command: the header, the table of results, the files that were written."""
+"""The printed report of a command: the header, the table of results, the files that
+were written.
+"""
 
 from __future__ import annotations
 
@@ -53,13 +55,16 @@ def evaluation_header(config: Config, data: DataModule, task: Task, trainer: Tra
 
 
 def results(content: Mapping[str, Any], classes: Mapping[str, str], monitor: str) -> None:
-    """Prints the metrics as a table: a row per class where classes have numbers of their own, then the others.
+    """Prints the metrics as a table: a row per class where classes have numbers of
+    their own, then the others.
 
     classes: the key of each number of one class -> the class name.
     """
     metrics, protocol = content["metrics"], content["protocol"]
     limit = f", limit_val_batches={protocol['limit_val_batches']}" if "limit_val_batches" in protocol else ""
-    table = Table(title=f"{content['task']} on {content['data']} ({protocol['inference']}{limit})", title_justify="left")
+    table = Table(
+        title=f"{content['task']} on {content['data']} ({protocol['inference']}{limit})", title_justify="left"
+    )
     kinds = list(dict.fromkeys(_kind(key, name) for key, name in classes.items()))
     table.add_column("class" if kinds else "metric")
     for kind in kinds or ["value"]:
@@ -88,7 +93,9 @@ def measured(task: Task) -> dict[str, float]:
 
 
 def content_of_metrics(config: Config, task: Task, data: DataModule, checkpoint: str) -> dict[str, Any]:
-    """The content of metrics.json: plain numbers, and under protocol what they depend on, absent classes included."""
+    """The content of metrics.json: plain numbers, and under protocol what they depend
+    on, absent classes included.
+    """
     classes = task.metrics.per_class
     protocol = {
         **task.metrics.protocol,
@@ -112,7 +119,9 @@ def content_of_metrics(config: Config, task: Task, data: DataModule, checkpoint:
 
 
 def data_name(config: Config, *, split: str | None = None) -> str:
-    """The name of the data and the folder that it lies in: that of one split, or that of all."""
+    """The name of the data and the folder that it lies in: that of one split, or that
+    of all.
+    """
     data = config["data"]
     root, images = data.get("root"), None
     if split is not None:

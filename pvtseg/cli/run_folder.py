@@ -13,9 +13,11 @@ from pvtseg.errors import UserError
 
 
 class RunFolder:
-    """config.yaml, checkpoints/last.ckpt and best.ckpt, model.safetensors, metrics.json, predictions/, and the loggers' folders.
+    """config.yaml, checkpoints/last.ckpt and best.ckpt, model.safetensors,
+    metrics.json, predictions/, and the loggers' folders.
 
-    Raises UserError when the folder already holds a run that is not being resumed, or when there is nothing to resume.
+    Raises UserError when the folder already holds a run that is not being resumed, or
+    when there is nothing to resume.
     """
 
     def __init__(self, path: Path, *, resume: str | None = None):
@@ -27,7 +29,9 @@ class RunFolder:
         self.metrics = path / "metrics.json"
         self.predictions = path / "predictions"
         if resume is not None and not Path(resume).is_file():
-            raise UserError(f"there is no checkpoint {resume} to resume from; give the path of a run's checkpoints/last.ckpt.")
+            raise UserError(
+                f"there is no checkpoint {resume} to resume from; give the path of a run's checkpoints/last.ckpt."
+            )
         if self.last.exists() and (resume is None or not self.last.samefile(resume)):
             way_out = shlex.quote(override("resume", self.last))
             raise UserError(f"{path} already holds a run; go on with it by {way_out}, or choose another hydra.run.dir.")

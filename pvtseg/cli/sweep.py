@@ -14,7 +14,9 @@ from pvtseg.cli.app import Failure
 
 
 class Finished(NamedTuple):
-    """A run of the sweep. score: None without a validation, a `Failure` where the run ended in an error."""
+    """A run of the sweep. score: None without a validation, a `Failure` where the run
+    ended in an error.
+    """
 
     overrides: tuple[str, ...]
     folder: str
@@ -49,7 +51,9 @@ class BestOfSweep(Callback):
         console.print(table)
         if measured:
             best = measured[0]
-            console.print(f"best: {_swept(best, same)}, {metric} {_shown(best.score)}, in {best.folder}", soft_wrap=True)
+            console.print(
+                f"best: {_swept(best, same)}, {metric} {_shown(best.score)}, in {best.folder}", soft_wrap=True
+            )
 
 
 def _swept(run: Finished, same: set[str]) -> str:

@@ -28,7 +28,9 @@ from pvtseg.model import Model
 
 
 def train(config: DictConfig) -> float | None:
-    """The best validation score of a training, which a sweep compares; None without validation."""
+    """The best validation score of a training, which a sweep compares; None without
+    validation.
+    """
     return fit(config).metrics.get(config.monitor.metric)
 
 
@@ -71,11 +73,20 @@ def fit(config: DictConfig) -> Run:
 
 
 def start(model: Model, config: Config) -> str:
-    """A line about the weights that training starts from, once they are loaded: what fitted and what did not."""
+    """A line about the weights that training starts from, once they are loaded: what
+    fitted and what did not.
+    """
     if config["resume"] is not None:  # whatever that run once started from, a recipe's own weights included
-        if "loops" not in read_weights(Path(config["resume"])).extras:
+        beside = read_weights(Path(config["resume"])).extras
+        if "loops" not in beside:
             raise UserError(
                 f"{config['resume']} holds weights but not the state of a run; resume from a run's last.ckpt, or use init=."
+            )
+        done, wanted = beside["global_step"], config["trainer"]["max_steps"]
+        if 0 < wanted <= done:
+            raise UserError(
+                f"the run of {config['resume']} has done {done} steps, and trainer.max_steps is {wanted}; use more, such as "
+                f"trainer.max_steps={2 * done}."
             )
         return f"as left in {config['resume']}"
     if config["pretrained"] is not None and config["init"] is not None:
@@ -90,7 +101,9 @@ def start(model: Model, config: Config) -> str:
 
 
 def _check_sweep(trainer: Trainer) -> None:
-    """Raises UserError for a sweep on several devices, whose other processes would run the whole sweep again."""
+    """Raises UserError for a sweep on several devices, whose other processes would run
+    the whole sweep again.
+    """
     in_a_sweep = HydraConfig.initialized() and HydraConfig.get().mode is RunMode.MULTIRUN
     if in_a_sweep and trainer.strategy.launcher is not None:
         raise UserError(

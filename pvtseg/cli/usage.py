@@ -1,4 +1,6 @@
-"""The help of a verb, read from its yaml file: examples and keys stand there with a comment each."""
+"""The help of a verb, read from its yaml file: examples and keys stand there with a
+comment each.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def _header(text: list[str]) -> Iterator[str]:
 
 
 def _keys(text: list[str]) -> Iterator[tuple[str, str]]:
-    """Every key and config group of a file with its meaning: the comment, the value, the choices."""
+    """Every key and config group of a file with its meaning: the comment, the value,
+    the choices.
+    """
     parents: list[str] = []
     for line in text:
         if found := GROUP.fullmatch(line):

@@ -15,9 +15,11 @@ from pvtseg.cli.usage import usage
 
 @dataclass(frozen=True)
 class Verb:
-    """A command: the job that it runs, imported when it starts, and the configuration that the job gets.
+    """A command: the job that it runs, imported when it starts, and the configuration
+    that the job gets.
 
-    job: module:function. complete: adds to the arguments what they leave to be found out, before Hydra reads them.
+    job: module:function. complete: adds to the arguments what they leave to be found
+    out, before Hydra reads them.
     """
 
     job: str
@@ -30,9 +32,13 @@ VERBS = {
     "train": Verb("pvtseg.cli.train:train", "train", "train a model"),
     "eval": Verb("pvtseg.cli.evaluate:evaluate", "eval", "evaluate a checkpoint", with_its_task),
     "convert": Verb("pvtseg.cli.convert:convert", "convert", "write weights in another format"),
-    "download": Verb("pvtseg.cli.download:download", "download", "fetch a data set, or say how to get it", with_the_only_task),
+    "download": Verb(
+        "pvtseg.cli.download:download", "download", "fetch a data set, or say how to get it", with_the_only_task
+    ),
     "verify": Verb("pvtseg.cli.verify:verify", "verify", "look for what would go wrong with data", with_the_only_task),
-    "benchmark": Verb("pvtseg.cli.benchmark:benchmark", "benchmark", "measure time and memory of a model", with_its_task),
+    "benchmark": Verb(
+        "pvtseg.cli.benchmark:benchmark", "benchmark", "measure time and memory of a model", with_its_task
+    ),
 }
 
 
@@ -50,7 +56,9 @@ def main() -> None:
 
 
 def start(name: str, arguments: Sequence[str] | None = None) -> None:
-    """Runs one verb with these arguments, by default with those of a script such as train.py."""
+    """Runs one verb with these arguments, by default with those of a script such as
+    train.py.
+    """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     verb = VERBS[name]
     if "--version" in arguments:
@@ -64,7 +72,13 @@ def start(name: str, arguments: Sequence[str] | None = None) -> None:
 def _overview() -> str:
     lines = [f"  {name:10} {verb.summary}" for name, verb in VERBS.items()]
     return "\n".join(
-        ["usage: pvtseg VERB key=value ...", "", *lines, "", "pvtseg VERB --help lists the keys of a verb; pvtseg --version"]
+        [
+            "usage: pvtseg VERB key=value ...",
+            "",
+            *lines,
+            "",
+            "pvtseg VERB --help lists the keys of a verb; pvtseg --version",
+        ]
     )
 
 

@@ -1,4 +1,6 @@
-"""Checks every image and label of a data set: what would go wrong in training, and what to do."""
+"""Checks every image and label of a data set: what would go wrong in training, and what
+to do.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,16 @@ from pvtseg.cli.bar import bar
 from pvtseg.cli.verify_report import console
 from pvtseg.data.samples import Samples
 from pvtseg.data.target_info import ClassInfo, DepthRange
-from pvtseg.data.verify import KINDS, CheckedMasks, Expected, Finding, SplitStatistics, check_dataset, class_weights, judge
+from pvtseg.data.verify import (
+    KINDS,
+    CheckedMasks,
+    Expected,
+    Finding,
+    SplitStatistics,
+    check_dataset,
+    class_weights,
+    judge,
+)
 from pvtseg.data.verify.checked_dataset import as_checked
 from pvtseg.drawing import image_grid
 from pvtseg.errors import UserError
@@ -30,7 +41,9 @@ SHOWN = 12  # samples in the picture
 
 
 def verify(config: DictConfig) -> None:
-    """Reports on the data. Raises UserError if training would go wrong, once everything has been checked."""
+    """Reports on the data. Raises UserError if training would go wrong, once everything
+    has been checked.
+    """
     _check_accepted(config.verify.accept)
     checked = check_splits(config)
     findings = judge_splits(config, checked)
@@ -41,7 +54,9 @@ def verify(config: DictConfig) -> None:
 
 @dataclass
 class Checked:
-    """The data sets that could be opened and the statistics of every split, by name, and the facts of the targets."""
+    """The data sets that could be opened and the statistics of every split, by name,
+    and the facts of the targets.
+    """
 
     labels: ClassInfo | None = None
     depth: DepthRange | None = None
@@ -88,7 +103,8 @@ def judge_splits(config: DictConfig, checked: Checked) -> list[Finding]:
 
 
 def write(config: DictConfig, checked: Checked, findings: Sequence[Finding]) -> dict[str, Any]:
-    """Writes report.json, samples.png and class_weights.json into the run's folder -> the report, with "written".
+    """Writes report.json, samples.png and class_weights.json into the run's folder ->
+    the report, with "written".
 
     The class weights also go into the cache, where loss.class_weights=auto finds them.
     """
@@ -137,7 +153,9 @@ def raise_if_errors(findings: Sequence[Finding], accepted: Sequence[str]) -> Non
 
 
 def draw_samples(samples: Samples, sound: Sequence[int], visualizer: Visualizer, file: Path) -> None:
-    """Writes a picture of samples with their targets, drawn at random from the sound ones, and always the same."""
+    """Writes a picture of samples with their targets, drawn at random from the sound
+    ones, and always the same.
+    """
     chosen = np.random.default_rng(0).permutation(sound)[:SHOWN].tolist()
     shown = [samples[index] for index in chosen]
     rows = [[sample["image"], visualizer(sample["target"], sample["image"])] for sample in shown]
@@ -148,7 +166,9 @@ def draw_samples(samples: Samples, sound: Sequence[int], visualizer: Visualizer,
 def _check_accepted(accepted: Sequence[str]) -> None:
     unknown = sorted(set(accepted) - KINDS.keys())
     if unknown:
-        raise UserError(f"verify.accept names {unknown[0]}, which is no kind of finding; use some of {', '.join(KINDS)}.")
+        raise UserError(
+            f"verify.accept names {unknown[0]}, which is no kind of finding; use some of {', '.join(KINDS)}."
+        )
 
 
 def _target_info(config: DictConfig, key: str) -> Any:
@@ -157,7 +177,9 @@ def _target_info(config: DictConfig, key: str) -> Any:
 
 
 def _open(config: DictConfig, split: str) -> Samples:
-    """The samples of a split; what is missing of them is found later where the data set has the option `strict`."""
+    """The samples of a split; what is missing of them is found later where the data set
+    has the option `strict`.
+    """
     node = config.data[split]
     return instantiate_node(node, f"data.{split}", **({"strict": False} if "strict" in node else {}))
 

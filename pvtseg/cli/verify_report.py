@@ -1,4 +1,6 @@
-"""The report of `pvtseg verify` on the terminal: facts, classes, and findings with what to do."""
+"""The report of `pvtseg verify` on the terminal: facts, classes, and findings with what
+to do.
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -34,7 +36,9 @@ def facts(content: Mapping[str, Any]) -> None:
 
 
 def classes(weights: dict[str, Any] | None) -> None:
-    """The fraction and the weight of each class in training; the rarest alone where there are many."""
+    """The fraction and the weight of each class in training; the rarest alone where
+    there are many.
+    """
     if weights is None:
         return
     rows = sorted(zip(weights["frequency"], weights["names"], weights["weights"], strict=True), reverse=True)

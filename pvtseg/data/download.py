@@ -1,4 +1,6 @@
-"""Fetches files over HTTP: resumes a broken transfer, checks the checksum, and unpacks nothing outside the folder."""
+"""Fetches files over HTTP: resumes a broken transfer, checks the checksum, and unpacks
+nothing outside the folder.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,8 @@ class RemoteFile:
 
 
 def obtain(remote: RemoteFile, folder: Path, progress: Progress) -> Path:
-    """Fetches and checks the file, and unpacks an archive; a file that is there is not fetched again.
+    """Fetches and checks the file, and unpacks an archive; a file that is there is not
+    fetched again.
 
     Raises UserError if the server refuses, the transfer breaks, the checksum differs,
     or an archive would write outside the folder.
@@ -59,7 +62,9 @@ def obtain(remote: RemoteFile, folder: Path, progress: Progress) -> Path:
 
 
 def fetch(url: str, file: Path, progress: Progress) -> None:
-    """Writes the content of the address into the file. Bytes of an earlier try are not fetched again."""
+    """Writes the content of the address into the file. Bytes of an earlier try are not
+    fetched again.
+    """
     there = file.stat().st_size if file.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={there}-"} if there else {})
     try:
@@ -84,7 +89,9 @@ def fetch(url: str, file: Path, progress: Progress) -> None:
 
 
 def check(file: Path, checksum: str | None, progress: Progress) -> None:
-    """Raises UserError, and removes the file, unless its content has the checksum. None lets anything pass."""
+    """Raises UserError, and removes the file, unless its content has the checksum. None
+    lets anything pass.
+    """
     if checksum is None:
         return
     algorithm, _, wanted = checksum.partition(":")
@@ -103,9 +110,11 @@ def check(file: Path, checksum: str | None, progress: Progress) -> None:
 
 
 def unpack(archive: Path, folder: Path, progress: Progress) -> None:
-    """Unpacks a .zip or .tar. Members that are there at their size are left; before anything is written, every name is checked.
+    """Unpacks a .zip or .tar. Members that are there at their size are left; before
+    anything is written, every name is checked.
 
-    Raises UserError for a member that is a link or a device, or whose name leads out of the folder.
+    Raises UserError for a member that is a link or a device, or whose name leads out of
+    the folder.
     """
     try:
         with _Opened(archive) as members:
@@ -139,13 +148,23 @@ class _Opened:
         for member in file.infolist():
             mode = stat.S_IFMT(member.external_attr >> 16)  # 0 where the archive was made without Unix
             if not member.is_dir():
-                yield member.orig_filename, member.file_size, mode in (0, stat.S_IFREG), lambda member=member: file.open(member)
+                yield (
+                    member.orig_filename,
+                    member.file_size,
+                    mode in (0, stat.S_IFREG),
+                    lambda member=member: file.open(member),
+                )
 
     @staticmethod
     def _of_tar(file: tarfile.TarFile) -> Iterator[Member]:
         for member in file:
             if not member.isdir():
-                yield member.name, member.size, member.isreg(), lambda member=member: cast(IO[bytes], file.extractfile(member))
+                yield (
+                    member.name,
+                    member.size,
+                    member.isreg(),
+                    lambda member=member: cast(IO[bytes], file.extractfile(member)),
+                )
 
 
 def _check_member(archive: Path, name: str, *, is_plain: bool, folder: Path) -> None:
@@ -153,7 +172,9 @@ def _check_member(archive: Path, name: str, *, is_plain: bool, folder: Path) -> 
     leads_out = not parts or parts[0].startswith("/") or ":" in parts[0] or ".." in parts
     if not is_plain or leads_out or not (folder / name).resolve().is_relative_to(folder.resolve()):
         seen = f"{name!r}, which leads out of the folder" if is_plain else f"{name!r}, which is a link or a device"
-        raise UserError(f"{archive} holds {seen}; nothing of it was unpacked: remove it, and get the archive from its publisher.")
+        raise UserError(
+            f"{archive} holds {seen}; nothing of it was unpacked: remove it, and get the archive from its publisher."
+        )
 
 
 def _write(file: Path, size: int, content: Callable[[], IO[bytes]]) -> None:

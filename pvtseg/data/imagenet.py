@@ -1,6 +1,8 @@
-"""ImageNet's 1,000 classes (ILSVRC 2012, https://arxiv.org/abs/1409.0575): class folders, or the original archives.
+"""ImageNet's 1,000 classes (ILSVRC 2012, https://arxiv.org/abs/1409.0575): class
+folders, or the original archives.
 
-A class is known by its WordNet id; in sorted order they make the class indices that every published checkpoint uses.
+A class is known by its WordNet id; in sorted order they make the class indices that
+every published checkpoint uses.
 """
 
 from __future__ import annotations
@@ -56,12 +58,16 @@ def imagenet_labels(
     return ClassInfo(names, num_classes, ignore_index, palette)
 
 
-def imagenet(root: str | os.PathLike[str], *, split: Literal["train", "val"], labels: ClassInfo, strict: bool = True) -> Dataset:
+def imagenet(
+    root: str | os.PathLike[str], *, split: Literal["train", "val"], labels: ClassInfo, strict: bool = True
+) -> Dataset:
     """The images of one split, in whichever form they lie in root.
 
-    root/train/WNID/*.JPEG and root/val/WNID/*.JPEG; or root/val/*.JPEG beside the development kit, from the unpacked
-    archive; or the archives themselves, read without unpacking. strict: a class without images is an error.
-    Raises UserError where none of this is there, or the number of classes is not that of `labels`.
+    root/train/WNID/*.JPEG and root/val/WNID/*.JPEG; or root/val/*.JPEG beside the
+    development kit, from the unpacked archive; or the archives themselves, read without
+    unpacking. strict: a class without images is an error.
+    Raises UserError where none of this is there, or the number of classes is not that
+    of `labels`.
     """
     if split not in ("train", "val"):
         raise UserError(f"the split of ImageNet is {split!r}; use train or val.")
@@ -84,7 +90,9 @@ def imagenet(root: str | os.PathLike[str], *, split: Literal["train", "val"], la
 
 
 class LabeledImages(Dataset):
-    """The images of one folder, and their labels in the order of the file names -> image (H, W, 3) uint8, class index."""
+    """The images of one folder, and their labels in the order of the file names ->
+    image (H, W, 3) uint8, class index.
+    """
 
     unpaired: Sequence[str] = ()
 
@@ -94,7 +102,9 @@ class LabeledImages(Dataset):
             raise UserError(
                 f"{folder} holds {len(files)} images, {DEVKIT} has labels for {len(labels)}; unpack {VAL_ARCHIVE} again."
             )
-        self.pairs = [LabeledImage(name, file, label) for (name, file), label in zip(files.items(), labels, strict=True)]
+        self.pairs = [
+            LabeledImage(name, file, label) for (name, file), label in zip(files.items(), labels, strict=True)
+        ]
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -109,7 +119,9 @@ class LabeledImages(Dataset):
 
 
 class ArchivedImages(Dataset):
-    """The images of an archive that stays packed -> image (H, W, 3) uint8, target the class index."""
+    """The images of an archive that stays packed -> image (H, W, 3) uint8, target the
+    class index.
+    """
 
     unpaired: Sequence[str] = ()
 
@@ -142,7 +154,9 @@ def _index(archive: Path, devkit: Path) -> np.ndarray:
         return np.load(kept, allow_pickle=False)
     log.warning("finding the images in %s; it takes minutes, once", archive)
     try:
-        found = list(_train_members(archive) if archive.name == TRAIN_ARCHIVE else _val_members(archive, _read_devkit(devkit)))
+        found = list(
+            _train_members(archive) if archive.name == TRAIN_ARCHIVE else _val_members(archive, _read_devkit(devkit))
+        )
     except DAMAGED as error:
         if isinstance(error, UserError):
             raise
@@ -164,14 +178,18 @@ def _train_members(archive: Path) -> Iterator[Member]:
             wnid = member.name.removesuffix(".tar")
             with tarfile.open(fileobj=classes.extractfile(member)) as images:
                 for image in images:
-                    yield Member(f"{wnid}/{Path(image.name).name}", label, member.offset_data + image.offset_data, image.size)
+                    yield Member(
+                        f"{wnid}/{Path(image.name).name}", label, member.offset_data + image.offset_data, image.size
+                    )
 
 
 def _val_members(archive: Path, labels: list[int]) -> Iterator[Member]:
     with tarfile.open(archive) as images:
         members = sorted((member for member in images if member.isfile()), key=lambda member: member.name)
         if len(members) != len(labels):
-            raise UserError(f"{archive} holds {len(members)} images, {DEVKIT} has labels for {len(labels)}; download both again.")
+            raise UserError(
+                f"{archive} holds {len(members)} images, {DEVKIT} has labels for {len(labels)}; download both again."
+            )
         for label, image in zip(labels, members, strict=True):
             yield Member(Path(image.name).name, label, image.offset_data, image.size)
 
@@ -201,7 +219,7 @@ def _read_devkit(devkit: Path) -> list[int]:
 def _content(archive: tarfile.TarFile, name: str) -> bytes:
     file = archive.extractfile(name)
     if file is None:
-        raise ValueError(f"{name} is not a file")
+        raise ValueError(f"{name} is not a file.")
     return file.read()
 
 

@@ -1,4 +1,6 @@
-"""Reads images, masks and depth maps, or names what is wrong with a file. Only Pillow and numpy."""
+"""Reads images, masks and depth maps, or names what is wrong with a file. Only Pillow
+and numpy.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from pvtseg.errors import UserError
 
 PathLike = str | os.PathLike[str]
 
-# What Pillow and numpy raise for files that are missing, truncated, of another kind, or too large.
+# What Pillow and numpy raise for files that are missing, truncated, of another kind, or
+# too large.
 READING_FAILS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 
 
@@ -54,7 +57,9 @@ def to_rgb(image: Image.Image, name: PathLike) -> np.ndarray:
     if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         image = ImageOps.exif_transpose(image)
     if image.mode == "F":
-        raise UserError(f"{name} holds floating-point numbers, whose white is unknown; save it with 8 bits per channel.")
+        raise UserError(
+            f"{name} holds floating-point numbers, whose white is unknown; save it with 8 bits per channel."
+        )
     if image.mode.startswith("I"):
         return _eight_bits(name, np.asarray(image))
     if image.mode == "P" and "transparency" in image.info:
@@ -68,8 +73,10 @@ def to_rgb(image: Image.Image, name: PathLike) -> np.ndarray:
 def read_mask(path: PathLike) -> np.ndarray:
     """A map of class values as (H, W) integers: uint8, or wider where the file is.
 
-    Takes 1, 8, 16 and 32-bit gray, palette images (their indices, not their colors), gray saved as RGB, and .npy.
-    Raises UserError naming the file where it cannot be read, or does not hold one value per pixel.
+    Takes 1, 8, 16 and 32-bit gray, palette images (their indices, not their colors),
+    gray saved as RGB, and .npy.
+    Raises UserError naming the file where it cannot be read, or does not hold one value
+    per pixel.
     """
     if _is_numpy(path):
         return _integers(path, _load_array(path, "a mask"))
@@ -82,7 +89,9 @@ def read_mask(path: PathLike) -> np.ndarray:
         return np.array(image.getchannel(0))
     if image.mode in ("RGB", "RGBA"):
         return _one_of_equal_channels(path, np.asarray(image))
-    raise UserError(f"{path} has pixels of mode {image.mode}; wanted is one class value per pixel: save it as an 8-bit PNG.")
+    raise UserError(
+        f"{path} has pixels of mode {image.mode}; wanted is one class value per pixel: save it as an 8-bit PNG."
+    )
 
 
 def read_depth(path: PathLike, scale: float, invalid: Sequence[float] = (0,)) -> np.ndarray:
@@ -114,7 +123,9 @@ def check_same_size(image: np.ndarray, image_file: str, target: np.ndarray, targ
 
 
 def _open(path: PathLike, what: str, content: bytes | None = None) -> Image.Image:
-    """The decoded image. Raises UnreadableError, one sentence that names the file, however the reading fails."""
+    """The decoded image. Raises UnreadableError, one sentence that names the file,
+    however the reading fails.
+    """
     try:
         image = Image.open(path if content is None else io.BytesIO(content))
         image.load()
@@ -146,7 +157,9 @@ def _unreadable(path: PathLike, what: str, error: Exception, *, empty: bool = Fa
         reason = "the file is empty" if empty else "Pillow does not know its format"
     else:
         reason = " ".join(str(error).split())
-    return UnreadableError(f"{path} cannot be read as {what}: {reason}; restore the file, or take it out of the data set.")
+    return UnreadableError(
+        f"{path} cannot be read as {what}: {reason}; restore the file, or take it out of the data set."
+    )
 
 
 def _eight_bits(path: PathLike, gray: np.ndarray) -> np.ndarray:

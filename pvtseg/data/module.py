@@ -79,7 +79,9 @@ class DataModule(lightning.LightningDataModule):
         self._val_sampler = EvaluationSampler(len(val))
 
     def check(self) -> None:
-        """Raises UserError if the first training images show that training would go wrong, see `check_start`."""
+        """Raises UserError if the first training images show that training would go
+        wrong, see `check_start`.
+        """
         check_start(self.train, labels=self.labels, depth=self.depth)
 
     def train_item(self, index: int) -> dict[str, Any]:
@@ -119,7 +121,9 @@ class DataModule(lightning.LightningDataModule):
         self._train_sampler.skip = state_dict["batches"] * self.batch_size
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Normalizes the image and each view, and sets the padding to 0, which is the mean color."""
+        """Normalizes the image and each view, and sets the padding to 0, which is the
+        mean color.
+        """
         self.normalize.to(batch["image"].device)
         batch["image"] = _without_padding(self.normalize(batch["image"]), batch["image_size"])
         views = batch.get("views")
@@ -130,7 +134,8 @@ class DataModule(lightning.LightningDataModule):
 def usual_workers() -> int:
     """The number of processes that prepare a device's batches.
 
-    It is the device's part of the cores, or a quarter of them where the cores train too.
+    It is the device's part of the cores, or a quarter of them where the cores train
+    too.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     devices = torch.cuda.device_count()

@@ -1,8 +1,10 @@
-"""NYU depth v2 (https://cs.nyu.edu/~fergus/datasets/nyu_depth_v2.html) in the two forms in which it is distributed.
+"""NYU depth v2 (https://cs.nyu.edu/~fergus/datasets/nyu_depth_v2.html) in the two forms
+in which it is distributed.
 
-The raw frames as BTS (https://arxiv.org/abs/1907.10326) synchronized and listed them, which AdaBins and GLPN took over:
-24,231 for training. And the 1,449 labeled frames of the authors, of which the official split keeps 654 for testing: the
-same 654 in either form.
+The raw frames as BTS (https://arxiv.org/abs/1907.10326) synchronized and listed them,
+which AdaBins and GLPN took over: 24,231 for training. And the 1,449 labeled frames of
+the authors, of which the official split keeps 654 for testing: the same 654 in either
+form.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from pvtseg.interfaces import Sample
 
 
 class ListedDepth(DepthPairs):
-    """The pairs of a list, one a line: an image, a depth map and, perhaps, a focal length, which is not used.
+    """The pairs of a list, one a line: an image, a depth map and, perhaps, a focal
+    length, which is not used.
 
     root/folder holds the files that the list names. lists: the names that the list may
     have in root; the first that is there counts. Depths are 16-bit PNG with `scale`
@@ -49,14 +52,15 @@ class ListedDepth(DepthPairs):
 
 
 class LabeledNyuDepth(Dataset):
-    """nyu_depth_v2_labeled.mat with the official split -> image (480, 640, 3) uint8, target (480, 640) float32 meters.
+    """nyu_depth_v2_labeled.mat with the official split -> image (480, 640, 3) uint8,
+    target (480, 640) float32 meters.
 
     split: "train" for the 795 frames of splits.mat's trainNdxs, "test" for the 654 of
     its testNdxs. filled: takes the depth maps whose holes the authors have filled in;
     BTS, AdaBins and GLPN measure the valid depth alone. border: blackens the edge of
     the image, where the color camera saw nothing, as they do. (Their files are JPEG and
-    whole millimeters, so numbers may differ in the fourth digit.)
-    Reading needs the package h5py; without it a UserError says how to get it.
+    whole millimeters, so numbers may differ in the fourth digit.) Reading needs the
+    package h5py; without it a UserError says how to get it.
     """
 
     FILE = "nyu_depth_v2_labeled.mat"
@@ -107,7 +111,9 @@ class LabeledNyuDepth(Dataset):
         return {"image": frame, "target": frame}
 
     def valid_depth(self, index: int) -> np.ndarray:
-        """The depth map of one item, in range or not: (480, 640) float32 meters, 0 where it is invalid."""
+        """The depth map of one item, in range or not: (480, 640) float32 meters, 0
+        where it is invalid.
+        """
         with self._open() as content:
             return np.ascontiguousarray(content[self._depths][self.frames[index]].T)
 
@@ -117,11 +123,14 @@ class LabeledNyuDepth(Dataset):
         return black
 
     def _open(self) -> Any:
-        # Opened for each frame, in milliseconds, because an open file cannot be sent to a data-loading process.
+        # Opened for each frame, in milliseconds, because an open file cannot be sent to
+        # a data-loading process.
         try:
             return self._h5py.File(self.file, "r")
         except OSError as error:
-            raise UserError(f"{self.file} cannot be read: {' '.join(str(error).split())}; download it again.") from error
+            raise UserError(
+                f"{self.file} cannot be read: {' '.join(str(error).split())}; download it again."
+            ) from error
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_h5py": None}

@@ -10,7 +10,8 @@ from torch.utils.data import Sampler
 
 
 class TrainingSampler(Sampler):
-    """Yields this process's (epoch, index, repeat), in an order that depends on the seed and the epoch alone.
+    """Yields this process's (epoch, index, repeat), in an order that depends on the
+    seed and the epoch alone.
 
     Every process gets the same number of items. The few that do not divide are left
     out, and each epoch leaves out others. `skip` items are left out of the next epoch,
@@ -46,7 +47,9 @@ class TrainingSampler(Sampler):
 
 
 class EvaluationSampler(Sampler):
-    """Yields this process's indices. Each index comes once over all processes, so metrics count none twice."""
+    """Yields this process's indices. Each index comes once over all processes, so
+    metrics count none twice.
+    """
 
     def __init__(self, length: int):
         self.length = length

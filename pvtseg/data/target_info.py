@@ -1,4 +1,6 @@
-"""The facts of a data set's targets, stated once: class names, colors and ignore_index; or the range of depth."""
+"""The facts of a data set's targets, stated once: class names, colors and ignore_index;
+or the range of depth.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,9 @@ from pvtseg.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
-# The golden ratio of three dimensions: x^4 = x + 1. Steps of 1/x, 1/x^2 and 1/x^3 fill a cube evenly, however many
-# there are (http://extremelearning.com.au/unreasonable-effectiveness-of-quasirandom-sequences).
+# The golden ratio of three dimensions: x^4 = x + 1. Steps of 1/x, 1/x^2 and 1/x^3 fill
+# a cube evenly, however many there are
+# (http://extremelearning.com.au/unreasonable-effectiveness-of-quasirandom-sequences).
 GOLDEN_RATIO = 1.2207440846057596
 
 
@@ -23,10 +26,12 @@ GOLDEN_RATIO = 1.2207440846057596
 class ClassInfo:
     """The classes of a data set. Head, loss, metrics and drawing read them from here.
 
-    names: one per class, in the order of the class indices; without them they are class_0, class_1, ...
+    names: one per class, in the order of the class indices; without them they are
+    class_0, class_1, ...
     num_classes: may be left out where names are given.
     ignore_index: the value of pixels without a class; no class may have it.
-    palette: (red, green, blue) per class, each 0..255; without it, colors that are easy to tell apart.
+    palette: (red, green, blue) per class, each 0..255; without it, colors that are easy
+    to tell apart.
     Raises UserError where these facts contradict each other.
     """
 
@@ -50,7 +55,12 @@ class ClassInfo:
                 f"choose a value outside 0..{count - 1}, such as data.labels.ignore_index={255 if count <= 255 else -1}."
             )
         colors = distinct_colors(count) if palette is None else _checked_palette(palette, count)
-        for name, value in (("names", names), ("num_classes", count), ("ignore_index", ignore_index), ("palette", colors)):
+        for name, value in (
+            ("names", names),
+            ("num_classes", count),
+            ("ignore_index", ignore_index),
+            ("palette", colors),
+        ):
             object.__setattr__(self, name, value)  # the way to set a field of a frozen dataclass
 
     @property
@@ -59,7 +69,9 @@ class ClassInfo:
         return self.names != _numbered_names(self.num_classes)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain containers, fit for a checkpoint; `ClassInfo(**labels.as_dict())` is the same again."""
+        """Plain containers, fit for a checkpoint; `ClassInfo(**labels.as_dict())` is
+        the same again.
+        """
         return {
             "names": list(self.names),
             "num_classes": self.num_classes,
@@ -89,7 +101,9 @@ class DepthRange:
             )
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain containers, fit for a checkpoint; `DepthRange(**range.as_dict())` is the same again."""
+        """Plain containers, fit for a checkpoint; `DepthRange(**range.as_dict())` is
+        the same again.
+        """
         return {"min": float(self.min), "max": float(self.max), "crop": self.crop}
 
     def keep(self, depth: np.ndarray) -> np.ndarray:
@@ -139,7 +153,9 @@ def _class_names(names: Sequence[str] | None, num_classes: int | None) -> tuple[
 
 def _checked_palette(palette: Sequence[Sequence[int]], num_classes: int) -> tuple[tuple[int, int, int], ...]:
     if len(palette) != num_classes:
-        raise UserError(f"data.labels.palette has {len(palette)} colors for {num_classes} classes; give one per class, or none.")
+        raise UserError(
+            f"data.labels.palette has {len(palette)} colors for {num_classes} classes; give one per class, or none."
+        )
     for color in palette:
         if len(color) != 3 or not all(0 <= channel <= 255 for channel in color):
             raise UserError(f"data.labels.palette holds {list(color)}; use red, green, blue, each in 0..255.")

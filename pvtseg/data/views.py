@@ -1,4 +1,6 @@
-"""Data sets as training and evaluation see them: transformed, and with errors that name the item."""
+"""Data sets as training and evaluation see them: transformed, and with errors that name
+the item.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,11 @@ from pvtseg.interfaces import EvalTransform, Sample, Transform
 
 
 class TrainingView(Dataset):
-    """A data set with a random transform, seeded by (seed, epoch, index, repeat), so that runs repeat.
+    """A data set with a random transform, seeded by (seed, epoch, index, repeat), so
+    that runs repeat.
 
-    Indexed by (epoch, index, repeat) -> image, target and size after the transform,
-    and name.
+    Indexed by (epoch, index, repeat) -> image, target and size after the transform, and
+    name.
     """
 
     def __init__(self, samples: Samples, transform: Transform, seed: int):
@@ -39,9 +42,11 @@ class TrainingView(Dataset):
 
 
 class EvaluationView(Dataset):
-    """A data set whose images are prepared for the model -> image, perhaps views, target, size and name.
+    """A data set whose images are prepared for the model -> image, perhaps views,
+    target, size and name.
 
-    Targets stay at their own size, which is that of the original image, (height, width).
+    Targets stay at their own size, which is that of the original image, (height,
+    width).
     views: the image at each ratio, if the transform makes them (`MultiScale`).
     """
 

@@ -1,7 +1,9 @@
-"""The decoder that mmsegmentation calls SegFormer's (https://github.com/open-mmlab/mmsegmentation).
+"""The decoder that mmsegmentation calls SegFormer's
+(https://github.com/open-mmlab/mmsegmentation).
 
-It differs from the paper's (https://arxiv.org/abs/2105.15203, section 3.2): each map is projected by a convolution
-without bias, a batch norm and a ReLU in place of a linear layer, so the weights of one do not fit the other.
+It differs from the paper's (https://arxiv.org/abs/2105.15203, section 3.2): each map is
+projected by a convolution without bias, a batch norm and a ReLU in place of a linear
+layer, so the weights of one do not fit the other.
 """
 
 from __future__ import annotations
@@ -16,10 +18,11 @@ from pvtseg.layers.resize import resize
 
 
 class Branch(nn.Module):
-    """A map (B, in_channels, h, w) projected to the common width and fused: (B, channels, h, w).
+    """A map (B, in_channels, h, w) projected to the common width and fused: (B,
+    channels, h, w).
 
-    fuse: the columns of the fusing 1 x 1 convolution that belong to this map. It commutes
-    with bilinear upsampling, so it runs at the map's own resolution.
+    fuse: the columns of the fusing 1 x 1 convolution that belong to this map. It
+    commutes with bilinear upsampling, so it runs at the map's own resolution.
     """
 
     def __init__(self, in_channels: int, channels: int) -> None:
@@ -33,12 +36,15 @@ class Branch(nn.Module):
 
 
 class ConvSegFormerHead(nn.Module):
-    """Features -> logits (B, num_classes, H / 4, W / 4): mmsegmentation's SegformerHead.
+    """Features -> logits (B, num_classes, H / 4, W / 4): mmsegmentation's
+    SegformerHead.
 
     mmsegmentation uses 256 channels for every size of the encoder.
     """
 
-    def __init__(self, in_channels: Sequence[int], num_classes: int, *, channels: int = 256, dropout: float = 0.1) -> None:
+    def __init__(
+        self, in_channels: Sequence[int], num_classes: int, *, channels: int = 256, dropout: float = 0.1
+    ) -> None:
         super().__init__()
         self.branches = nn.ModuleList(Branch(width, channels) for width in in_channels)
         self.norm = nn.BatchNorm2d(channels)

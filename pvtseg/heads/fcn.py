@@ -25,7 +25,9 @@ class FCNHead(nn.Module):
     ):
         super().__init__()
         if not 1 <= stage <= len(in_channels):
-            raise UserError(f"stage={stage}, and the backbone has {len(in_channels)} maps; use stage=1 to {len(in_channels)}.")
+            raise UserError(
+                f"stage={stage}, and the backbone has {len(in_channels)} maps; use stage=1 to {len(in_channels)}."
+            )
         self.stage = stage
         self.convolve = nn.Sequential(
             nn.Conv2d(in_channels[stage - 1], channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()

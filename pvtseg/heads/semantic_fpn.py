@@ -70,7 +70,9 @@ class SemanticFPNHead(nn.Module):
     ):
         super().__init__()
         self.pyramid = FeaturePyramid(in_channels, pyramid_channels)
-        self.paths = nn.ModuleList(UpsamplingPath(pyramid_channels, channels, level) for level in range(len(in_channels)))
+        self.paths = nn.ModuleList(
+            UpsamplingPath(pyramid_channels, channels, level) for level in range(len(in_channels))
+        )
         self.dropout = nn.Dropout2d(dropout)
         self.classify = nn.Conv2d(channels, num_classes, 1)
         for name, parameter in self.classify.named_parameters():

@@ -1,6 +1,7 @@
 """The weighted mean of outputs of overlapping windows.
 
-Gaussian weights as nnU-Net has them (https://arxiv.org/abs/1809.10486): a deviation of an eighth of the window.
+Gaussian weights as nnU-Net has them (https://arxiv.org/abs/1809.10486): a deviation of
+an eighth of the window.
 """
 
 from __future__ import annotations
@@ -27,12 +28,16 @@ def uniform(length: int) -> Tensor:
 
 
 def hann(length: int) -> Tensor:
-    """Weights from nearly 0 at the edges to 1 in the middle; two windows that overlap by half add up to 1."""
+    """Weights from nearly 0 at the edges to 1 in the middle; two windows that overlap
+    by half add up to 1.
+    """
     return torch.sin(math.pi * (torch.arange(length) + 0.5) / length) ** 2
 
 
 def gaussian(length: int) -> Tensor:
-    """A Gaussian with a deviation of an eighth of the side, at least 0.001 because some pixels lie in one corner only."""
+    """A Gaussian with a deviation of an eighth of the side, at least 0.001 because some
+    pixels lie in one corner only.
+    """
     distance = torch.arange(length) + 0.5 - length / 2
     return torch.exp(-0.5 * (distance / (length / 8)) ** 2).clamp_min(1e-3)
 
@@ -50,8 +55,9 @@ def importance_map(name: str) -> ImportanceMap:
 class Blend:
     """The running sum of window outputs and of their weights.
 
-    size, window: (height, width) of the image and of a window, in pixels. Outputs (B, K, h, w) may be coarser than the
-    pixels by any whole factor that divides every window's offset. device: where the sums are kept.
+    size, window: (height, width) of the image and of a window, in pixels. Outputs (B,
+    K, h, w) may be coarser than the pixels by any whole factor that divides every
+    window's offset. device: where the sums are kept.
     """
 
     def __init__(self, size: Size, window: Size, weights: ImportanceMap, device: torch.device | str) -> None:
@@ -79,9 +85,12 @@ class Blend:
 
     def _allocate(self, output: Tensor) -> Tensor:
         batch, channels, *cells = output.shape
-        height, width = (side * count // pixels for side, count, pixels in zip(self.size, cells, self.window, strict=True))
+        height, width = (
+            side * count // pixels for side, count, pixels in zip(self.size, cells, self.window, strict=True)
+        )
         options = {"dtype": accurate_type(output), "device": self.device}
         self.total = torch.zeros(height, width, **options)
         self.weights = torch.outer(*(self.weights_of(count) for count in cells)).to(**options)
-        # channels last, because the argmax then need not copy what may be the largest tensor in memory
+        # channels last, because the argmax then need not copy what may be the largest
+        # tensor in memory
         return torch.empty(batch, channels, height, width, memory_format=torch.channels_last, **options).zero_()

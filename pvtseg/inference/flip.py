@@ -1,6 +1,8 @@
-"""The mean over the image and its horizontal flip: the test-time augmentation of depth estimation.
+"""The mean over the image and its horizontal flip: the test-time augmentation of depth
+estimation.
 
-BTS (https://arxiv.org/abs/1907.10326) and AdaBins (https://arxiv.org/abs/2011.14141) report it. GLPN does not.
+BTS (https://arxiv.org/abs/1907.10326) and AdaBins (https://arxiv.org/abs/2011.14141)
+report it. GLPN does not.
 """
 
 from __future__ import annotations
@@ -24,10 +26,12 @@ class Flip:
     """The mean of the outputs for the image and, flipped back, for its horizontal flip.
 
     each: the inference that runs on either image.
-    clip: (least, greatest) depth in meters; both outputs are clipped before the mean, as AdaBins does. None: no clipping.
-    align_corners: upsample the mean to the image's size with align_corners=True, as AdaBins does. False: keep the
-    head's resolution.
-    Raises UserError for a range whose ends are not in order, and for outputs that cannot be flipped.
+    clip: (least, greatest) depth in meters; both outputs are clipped before the mean,
+    as AdaBins does. None: no clipping.
+    align_corners: upsample the mean to the image's size with align_corners=True, as
+    AdaBins does. False: keep the head's resolution.
+    Raises UserError for a range whose ends are not in order, and for outputs that
+    cannot be flipped.
     """
 
     ratios = None
@@ -39,7 +43,9 @@ class Flip:
                 "'inference.clip=[0.001,10]', or null."
             )
         if each.ratios is not None:
-            raise UserError("inference.each works at several scales; use inference=multi_scale_flip, which flips by itself.")
+            raise UserError(
+                "inference.each works at several scales; use inference=multi_scale_flip, which flips by itself."
+            )
         self.each = each
         self.clip = clip
         self.align_corners = align_corners

@@ -1,6 +1,8 @@
-"""The image at several scales, each with its horizontal flip: the "MS" column of segmentation papers.
+"""The image at several scales, each with its horizontal flip: the "MS" column of
+segmentation papers.
 
-SegFormer (https://arxiv.org/abs/2105.15203, table 1), measured with mmsegmentation's `MultiScaleFlipAug`.
+SegFormer (https://arxiv.org/abs/2105.15203, table 1), measured with mmsegmentation's
+`MultiScaleFlipAug`.
 """
 
 from __future__ import annotations
@@ -23,10 +25,12 @@ if TYPE_CHECKING:
 class MultiScaleFlip:
     """Outputs for each view of the image and for its flip, each at its own resolution.
 
-    `batch["views"]` holds the image at each of the ratios, resized from the original by `data.eval_transform`.
-    `upsampled_argmax` upsamples each output to the original size, applies softmax and averages, as mmsegmentation does.
+    `batch["views"]` holds the image at each of the ratios, resized from the original by
+    `data.eval_transform`. `upsampled_argmax` upsamples each output to the original
+    size, applies softmax and averages, as mmsegmentation does.
     each: the inference that runs on every view.
-    Raises UserError for a batch with another number of views, and for a model whose outputs are not logits of pixels.
+    Raises UserError for a batch with another number of views, and for a model whose
+    outputs are not logits of pixels.
     """
 
     def __init__(

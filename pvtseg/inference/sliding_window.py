@@ -1,7 +1,8 @@
 """The image in overlapping windows, for images larger than the model was trained on.
 
-The windows lie where mmsegmentation's `slide` mode puts them (https://github.com/open-mmlab/mmsegmentation,
-encoder_decoder.py): one every `stride` pixels, the last one moved back inside the image.
+The windows lie where mmsegmentation's `slide` mode puts them
+(https://github.com/open-mmlab/mmsegmentation, encoder_decoder.py): one every `stride`
+pixels, the last one moved back inside the image.
 """
 
 from __future__ import annotations
@@ -29,16 +30,20 @@ class SlidingWindow:
 
     Image (B, C, H, W) -> outputs (B, K, H / grid, W / grid).
 
-    window, stride: one side or (height, width), in pixels. A window is cut to the image where the image is smaller; one
-    window gives the outputs of the whole image.
-    grid: pixels between the points at which outputs are averaged. 4 is the stride of SegFormer's logits and needs 1/16 of
-    the memory. Because upsampling is linear it equals mmsegmentation's result except within 4 pixels of a window border.
-    1 averages at every pixel and is exact. So does 4 where not all windows begin and end on the grid.
+    window, stride: one side or (height, width), in pixels. A window is cut to the image
+    where the image is smaller; one window gives the outputs of the whole image.
+    grid: pixels between the points at which outputs are averaged. 4 is the stride of
+    SegFormer's logits and needs 1/16 of the memory. Because upsampling is linear it
+    equals mmsegmentation's result except within 4 pixels of a window border. 1 averages
+    at every pixel and is exact. So does 4 where not all windows begin and end on the
+    grid.
     batch_size: windows in one forward pass.
-    blend: "uniform" weights all pixels of a window alike, as published numbers do; "hann" and "gaussian" weight the middle
-    of a window more, which hides the seams.
-    accumulate_on: the device of the averages: "cpu" for images whose logits do not fit the GPU, None for the image's.
-    Raises UserError for a stride that leaves gaps, and for a model whose outputs are not maps.
+    blend: "uniform" weights all pixels of a window alike, as published numbers do;
+    "hann" and "gaussian" weight the middle of a window more, which hides the seams.
+    accumulate_on: the device of the averages: "cpu" for images whose logits do not fit
+    the GPU, None for the image's.
+    Raises UserError for a stride that leaves gaps, and for a model whose outputs are
+    not maps.
     """
 
     ratios = None
@@ -105,12 +110,16 @@ def _batched(offsets: list[Size], size: int) -> list[list[Size]]:
 def _maps(outputs: Outputs) -> Tensor:
     if not isinstance(outputs, Tensor) or outputs.ndim != 4:
         seen = f"of shape {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else f"a {type(outputs).__name__}"
-        raise UserError(f"sliding windows average maps (B, K, h, w), and the model's outputs are {seen}; use inference=whole.")
+        raise UserError(
+            f"sliding windows average maps (B, K, h, w), and the model's outputs are {seen}; use inference=whole."
+        )
     return outputs
 
 
 def _on_points(output: Tensor, points: Size, window: Size) -> Tensor:
-    """The output at the points at which windows are averaged, or at a multiple of them where it is finer."""
+    """The output at the points at which windows are averaged, or at a multiple of them
+    where it is finer.
+    """
     cells = (
         min(math.ceil(count / wanted) * wanted, side)
         for count, wanted, side in zip(output.shape[-2:], points, window, strict=True)

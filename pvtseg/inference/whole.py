@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
 
 class Whole:
-    """Runs the model once on the whole image; the outputs stay at the head's own resolution.
+    """Runs the model once on the whole image; the outputs stay at the head's own
+    resolution.
 
-    full_size: upsample the outputs to the image's size first, as mmsegmentation does, before they are upsampled to the
-    wanted size. The two steps change about one label in a thousand and hold all logits at the image's size.
+    full_size: upsample the outputs to the image's size first, as mmsegmentation does,
+    before they are upsampled to the wanted size. The two steps change about one label
+    in a thousand and hold all logits at the image's size.
     """
 
     ratios = None

@@ -22,14 +22,18 @@ def map_outputs(function: Callable[..., Tensor], *outputs: Outputs) -> Outputs:
 
 
 def unbatched(target: Any) -> list[Any]:
-    """The targets of a batch, one per image: the inverse of what `collate` does with targets."""
+    """The targets of a batch, one per image: the inverse of what `collate` does with
+    targets.
+    """
     if isinstance(target, Mapping):
         return [dict(zip(target, values, strict=True)) for values in zip(*map(unbatched, target.values()), strict=True)]
     return list(target)
 
 
 def to_numpy(value: Any) -> Any:
-    """Tensors as numpy arrays, inside mappings and dataclasses too; half precision as float32. Anything else stays."""
+    """Tensors as numpy arrays, inside mappings and dataclasses too; half precision as
+    float32. Anything else stays.
+    """
     if isinstance(value, Mapping):
         return {name: to_numpy(each) for name, each in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -28,7 +28,9 @@ CPU_UPSAMPLED_BYTES = 4 << 20  # smaller chunks stay in the cache, larger ones w
 GPU_UPSAMPLED_BYTES = 256 << 20  # few, large kernels
 
 Step = Callable[[Tensor], Tensor]
-Measure = Callable[[Tensor, int, slice], Tensor]  # logits (rows, W, K) of a chunk, the image's number, its rows -> anything
+Measure = Callable[
+    [Tensor, int, slice], Tensor
+]  # logits (rows, W, K) of a chunk, the image's number, its rows -> anything
 
 
 def chunks_pay(tensor: Tensor) -> bool:

@@ -30,7 +30,9 @@ def of_upsampled_sum(function: Callable[[Tensor], Tensor], maps: Sequence[Tensor
     if len(maps) == 1 or torch.is_grad_enabled() or not chunks_pay(maps[0]):
         return function(upsampled_sum(maps))
     finest, *coarser = maps
-    chunks = list(zip(*(upsampled_row_chunks(each, finest.shape[-2:]) for each in coarser), strict=True))  # the same rows
+    chunks = list(
+        zip(*(upsampled_row_chunks(each, finest.shape[-2:]) for each in coarser), strict=True)
+    )  # the same rows
     images = []
     for image, *others in zip(*maps, strict=True):
         image, *others = map(channels_last, (image, *others))

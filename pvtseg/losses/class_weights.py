@@ -16,9 +16,13 @@ def weights_file(root: str | Path) -> Path:
 
 
 def measured_weights(root: str | Path | None, names: Sequence[str]) -> list[float]:
-    """One weight per class, as measured on the data in `root`. Raises UserError if there are none for these classes."""
+    """One weight per class, as measured on the data in `root`. Raises UserError if
+    there are none for these classes.
+    """
     if root is None:
-        raise UserError("loss.class_weights is auto, and the data has no folder that it is known by; give a list of numbers.")
+        raise UserError(
+            "loss.class_weights is auto, and the data has no folder that it is known by; give a list of numbers."
+        )
     path = weights_file(root)
     if not path.is_file():
         raise UserError(
@@ -31,5 +35,7 @@ def measured_weights(root: str | Path | None, names: Sequence[str]) -> list[floa
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(f"{path} is not what `pvtseg verify` writes ({error!r}); run it again.") from error
     if list(measured) != list(names) or len(weights) != len(names):
-        raise UserError(f"{path} is about the classes {measured}, the data has {list(names)}; run `pvtseg verify` again.")
+        raise UserError(
+            f"{path} is about the classes {measured}, the data has {list(names)}; run `pvtseg verify` again."
+        )
     return weights

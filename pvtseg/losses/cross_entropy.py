@@ -94,7 +94,9 @@ class CrossEntropy(nn.Module):
         fraction = valid.to(dtype) / self._divisor(target, valid, weights)  # of each pixel in the mean
         needs_gradient = torch.is_grad_enabled() and logits.requires_grad
         pixel_loss = self._pixel_loss or _default_pixel_loss(logits.device)
-        loss = _UpsampledCrossEntropy.apply(logits, target, fraction, weights, self.label_smoothing, needs_gradient, pixel_loss)
+        loss = _UpsampledCrossEntropy.apply(
+            logits, target, fraction, weights, self.label_smoothing, needs_gradient, pixel_loss
+        )
         return {"cross_entropy": loss}
 
     def _divisor(self, target: Tensor, valid: Tensor, weights: Tensor) -> Tensor | int:
@@ -126,7 +128,8 @@ class _UpsampledCrossEntropy(torch.autograd.Function):
         pixel_loss: PixelLoss,
     ) -> Tensor:
         loss = weights.new_zeros(())
-        # kept in float32, because a pixel's fraction of a million would vanish in half precision
+        # kept in float32, because a pixel's fraction of a million would vanish in half
+        # precision
         gradient = weights.new_zeros(len(logits) if needs_gradient else 0, *logits.shape[2:], len(weights))
         if needs_gradient:
             ctx.save_for_backward(gradient)
@@ -140,7 +143,12 @@ class _UpsampledCrossEntropy(torch.autograd.Function):
                         coarse = image[chunk.sources].requires_grad_()
                         fine = chunk.upsample(coarse)
                     chunk_loss, fine_gradient = pixel_loss(
-                        fine.detach(), target[i, chunk.rows], fraction[i, chunk.rows], weights, smoothing, needs_gradient
+                        fine.detach(),
+                        target[i, chunk.rows],
+                        fraction[i, chunk.rows],
+                        weights,
+                        smoothing,
+                        needs_gradient,
                     )
                     loss += chunk_loss
                     if needs_gradient:

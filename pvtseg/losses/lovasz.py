@@ -45,7 +45,8 @@ class LovaszLoss(nn.Module):
         occurs = valid.new_zeros(num_classes + 1).scatter_(0, labels.flatten() + 1, True)[1:]
         classes = _candidates(occurs)
         losses = [
-            checkpoint(_loss_of_class, c, logits, log_sum, labels, use_reentrant=False, preserve_rng_state=False) for c in classes
+            checkpoint(_loss_of_class, c, logits, log_sum, labels, use_reentrant=False, preserve_rng_state=False)
+            for c in classes
         ]
         if not losses:  # on a CPU, without a valid pixel
             return {"lovasz": logits.sum() * 0}

@@ -28,5 +28,6 @@ class WeightedSum(nn.Module):
 
     def forward(self, outputs: Any, target: Any) -> dict[str, Tensor]:
         return {
-            name: self.weights[name] * torch.stack([*term(outputs, target).values()]).sum() for name, term in self.terms.items()
+            name: self.weights[name] * torch.stack([*term(outputs, target).values()]).sum()
+            for name, term in self.terms.items()
         }

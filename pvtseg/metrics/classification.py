@@ -13,11 +13,13 @@ from pvtseg.errors import UserError
 
 
 class ClassificationMetrics(Metric):
-    """The fraction of images whose class has the highest score (`top1`), or one of the five highest (`top5`).
+    """The fraction of images whose class has the highest score (`top1`), or one of the
+    five highest (`top5`).
 
-    update takes scores (num_classes,) and a class index for each image. With fewer than five classes `top5` looks at all of
-    them. An image whose target is no class, such as -1, does not count. compute gives ratios in 0..1, float64; nan where no
-    image counted.
+    update takes scores (num_classes,) and a class index for each image. With fewer than
+    five classes `top5` looks at all of them. An image whose target is no class, such as
+    -1, does not count. compute gives ratios in 0..1, float64; nan where no image
+    counted.
     """
 
     full_state_update = False
@@ -50,7 +52,9 @@ class ClassificationMetrics(Metric):
             )
         device = self.hits.device
         target = torch.stack([torch.as_tensor(each, device=device) for each in targets])
-        likeliest = torch.stack([scores.to(device) for scores in predictions]).topk(min(5, self.num_classes), dim=1).indices
+        likeliest = (
+            torch.stack([scores.to(device) for scores in predictions]).topk(min(5, self.num_classes), dim=1).indices
+        )
         hit = likeliest == target[:, None]
         self.hits += torch.stack([hit[:, 0].sum(), hit.sum()])
         self.num_images += ((target >= 0) & (target < self.num_classes)).sum()

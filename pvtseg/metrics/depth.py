@@ -1,5 +1,6 @@
-"""The nine metrics of monocular depth (https://arxiv.org/abs/1406.2283, section 4), averaged over images as BTS,
-AdaBins and GLPN do (https://github.com/cleinc/bts/blob/master/pytorch/bts_eval.py).
+"""The nine metrics of monocular depth (https://arxiv.org/abs/1406.2283, section 4),
+averaged over images as BTS, AdaBins and GLPN do
+(https://github.com/cleinc/bts/blob/master/pytorch/bts_eval.py).
 """
 
 from __future__ import annotations
@@ -28,10 +29,13 @@ def nyu_crop(height: int, width: int) -> tuple[slice, slice]:
 
 def kitti_crop(height: int, width: int, *, rows: list[float], columns: list[float]) -> tuple[slice, slice]:
     """Rows and columns from start to stop, given as fractions of the height and the width."""
-    return slice(*(int(fraction * height) for fraction in rows)), slice(*(int(fraction * width) for fraction in columns))
+    return slice(*(int(fraction * height) for fraction in rows)), slice(
+        *(int(fraction * width) for fraction in columns)
+    )
 
 
-# Garg (https://arxiv.org/abs/1603.04992) and Eigen, with the digits that the evaluation codes hand on to each other
+# Garg (https://arxiv.org/abs/1603.04992) and Eigen, with the digits that the evaluation
+# codes hand on to each other
 CROPS: dict[str, Callable[[int, int], tuple[slice, slice]]] = {
     "nyu": nyu_crop,
     "garg": partial(kitti_crop, rows=[0.40810811, 0.99189189], columns=[0.03594771, 0.96405229]),
@@ -40,16 +44,21 @@ CROPS: dict[str, Callable[[int, int], tuple[slice, slice]]] = {
 
 
 class DepthMetrics(Metric):
-    """The mean over images of each image's delta1..3, abs_rel, sq_rel, rmse, rmse_log, log10 and silog.
+    """The mean over images of each image's delta1..3, abs_rel, sq_rel, rmse, rmse_log,
+    log10 and silog.
 
-    update takes two depth maps (H, W) in meters for each image, the prediction at the target's own size. A pixel counts where
-    min_depth < target < max_depth and inside the crop; an image without such a pixel is left out. compute gives
-    float64: ratios in 0..1 for the deltas, meters for rmse and sq_rel; nan where no image counted.
+    update takes two depth maps (H, W) in meters for each image, the prediction at the
+    target's own size. A pixel counts where min_depth < target < max_depth and inside
+    the crop; an image without such a pixel is left out. compute gives
+    float64: ratios in 0..1 for the deltas, meters for rmse and sq_rel; nan where no
+    image counted.
 
-    crop: "nyu", "garg", "eigen", or None. clamp: clip predictions to [min_depth, max_depth] first, as BTS and
-    AdaBins do. Either way an infinite prediction counts as max_depth, and nan as min_depth.
-    median_alignment: also report `aligned/*`: metrics after median scaling of each prediction. They measure relative
-    depth only and must not be compared with metric-depth results.
+    crop: "nyu", "garg", "eigen", or None. clamp: clip predictions to [min_depth,
+    max_depth] first, as BTS and AdaBins do. Either way an infinite prediction counts as
+    max_depth, and nan as min_depth.
+    median_alignment: also report `aligned/*`: metrics after median scaling of each
+    prediction. They measure relative depth only and must not be compared with
+    metric-depth results.
     """
 
     full_state_update = False
@@ -123,10 +132,13 @@ class DepthMetrics(Metric):
         return dict(zip(names, self.sums.cpu().double() / self.num_images.cpu(), strict=True))
 
     def _summed(self, prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-        """Each metric of every image, added up over the images: three of (B, pixels) -> (9,)."""
+        """Each metric of every image, added up over the images: three of (B, pixels) ->
+        (9,).
+        """
         if self.clamp:
             prediction = prediction.clamp(self.min_depth, self.max_depth)
-        # two equal numbers where there is no depth: every error is 0 there, and every logarithm exists
+        # two equal numbers where there is no depth: every error is 0 there, and every
+        # logarithm exists
         prediction, target = (torch.where(valid, depth, 1.0).to(self.sums.dtype) for depth in (prediction, target))
         count = valid.sum(dim=1)
 
@@ -156,7 +168,9 @@ class DepthMetrics(Metric):
 
 
 def _median(depth: Tensor, valid: Tensor) -> Tensor:
-    """Of each image's valid pixels, as NumPy has it: (B, pixels) -> (B,); 1 where there is none."""
+    """Of each image's valid pixels, as NumPy has it: (B, pixels) -> (B,); 1 where there
+    is none.
+    """
     ordered = torch.where(valid, depth, torch.inf).sort(dim=1).values
     count = valid.sum(dim=1, keepdim=True)
     middle = torch.cat([(count - 1).clamp_min(0) // 2, (count // 2).clamp_max(depth.shape[1] - 1)], dim=1)

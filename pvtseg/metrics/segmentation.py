@@ -16,12 +16,15 @@ from pvtseg.errors import UserError
 
 
 class SegmentationMetrics(Metric):
-    """mIoU, mAcc, aAcc and the IoU of each class, from one confusion matrix over the data set.
+    """mIoU, mAcc, aAcc and the IoU of each class, from one confusion matrix over the
+    data set.
 
-    update takes two segmentation maps (H, W) of any integer type for each image, the prediction at the target's own size.
-    Pixels whose target is `ignore_index`, or no class at all, do not count. compute gives ratios in 0..1, float64: `mIoU`,
-    `mAcc`, `aAcc` and `IoU/<name>`. A class that neither targets nor predictions contain has an IoU of nan and is left out
-    of the mean; one that is predicted but in no target has an IoU of 0 and is in the mean.
+    update takes two segmentation maps (H, W) of any integer type for each image, the
+    prediction at the target's own size. Pixels whose target is `ignore_index`, or no
+    class at all, do not count. compute gives ratios in 0..1, float64: `mIoU`, `mAcc`,
+    `aAcc` and `IoU/<name>`. A class that neither targets nor predictions contain has an
+    IoU of nan and is left out of the mean; one that is predicted but in no target has
+    an IoU of 0 and is in the mean.
 
     names: of the classes, in order; their numbers where none are given.
     """
@@ -41,7 +44,8 @@ class SegmentationMetrics(Metric):
         self.num_classes = num_classes
         self.ignore_index = ignore_index
         self.names = names
-        # rows: target, columns: prediction, and one column more for predictions that are no class
+        # rows: target, columns: prediction, and one column more for predictions that
+        # are no class
         self.add_state("confusion", torch.zeros(num_classes, num_classes + 1, dtype=torch.int64), dist_reduce_fx="sum")
 
     @property
@@ -76,7 +80,8 @@ class SegmentationMetrics(Metric):
             counted &= target != self.ignore_index
         column = torch.where((prediction >= 0) & (prediction < num_classes), prediction, num_classes)
         cell = torch.where(counted, target * num_columns + column, 0)
-        # adds 0 for pixels that do not count, because a GPU would have to wait for their selection, or for bincount
+        # adds 0 for pixels that do not count, because a GPU would have to wait for
+        # their selection, or for bincount
         self.confusion.view(-1).scatter_add_(0, cell.flatten(), counted.long().flatten())
 
     def compute(self) -> dict[str, Tensor]:

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 class MetricsByName(nn.Module):
-    """Metrics for each name: predictions and targets by name -> `<name>/<key>` of every metric."""
+    """Metrics for each name: predictions and targets by name -> `<name>/<key>` of every
+    metric.
+    """
 
     def __init__(self, metrics: Mapping[str, Metrics]) -> None:
         super().__init__()

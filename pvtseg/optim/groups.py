@@ -1,4 +1,6 @@
-"""Adam and AdamW with the parameter groups of the recipes: weight decay, a faster head, slower early layers."""
+"""Adam and AdamW with the parameter groups of the recipes: weight decay, a faster head,
+slower early layers.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +31,17 @@ def adamw(
     """AdamW over the trainable parameters of a model that has `backbone` and `head`.
 
     decay: which parameters decay.
-    "no_norm_and_bias": no weight decay on vectors and scalars, which are norms and biases (PVT v2 on ImageNet, timm).
-    "all_but_norms": no weight decay on the backbone's norms; biases and the head's norms do decay. This reproduces
-    SegFormer's `paramwise_cfg`.
+    "no_norm_and_bias": no weight decay on vectors and scalars, which are norms and
+    biases (PVT v2 on ImageNet, timm).
+    "all_but_norms": no weight decay on the backbone's norms; biases and the head's
+    norms do decay. This reproduces SegFormer's `paramwise_cfg`.
     "all": weight decay on everything (PVT v2's Semantic FPN).
 
-    head_lr_factor: the learning rate of all parameters outside of the backbone is `lr` times this.
-    layer_decay: the learning rate of layer i of L is `lr * layer_decay ** (L + 1 - i)` (BEiT,
-    https://arxiv.org/abs/2106.08254, appendix). Raises UserError for a backbone without `layer_ids`.
+    head_lr_factor: the learning rate of all parameters outside of the backbone is `lr`
+    times this.
+    layer_decay: the learning rate of layer i of L is `lr * layer_decay ** (L + 1 - i)`
+    (BEiT, https://arxiv.org/abs/2106.08254, appendix). Raises UserError for a backbone
+    without `layer_ids`.
     """
     layers = _layer_ids(model.backbone, layer_decay)
     last = max(layers.values(), default=0) + 1

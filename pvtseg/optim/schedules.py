@@ -1,7 +1,8 @@
-"""Learning-rate schedules: functions of the step t in 0..T that multiply the optimizer's learning rates.
+"""Learning-rate schedules: functions of the step t in 0..T that multiply the
+optimizer's learning rates.
 
-`poly` and `cosine` are a linear warm-up, then a polynomial or a cosine down to a fraction of the peak. The others are the
-schedules of one published recipe each.
+`poly` and `cosine` are a linear warm-up, then a polynomial or a cosine down to a
+fraction of the peak. The others are the schedules of one published recipe each.
 """
 
 from __future__ import annotations
@@ -24,14 +25,23 @@ def poly(
     warmup_ratio: float = 1e-6,
     final_ratio: float = 0.0,
 ) -> LambdaLR:
-    """(1 - t / T) ** power, as SegFormer and Semantic FPN train (https://arxiv.org/abs/2105.15203, section 4.1)."""
+    """(1 - t / T) ** power, as SegFormer and Semantic FPN train
+    (https://arxiv.org/abs/2105.15203, section 4.1).
+    """
     return _schedule(optimizer, total_steps, lambda done: (1 - done) ** power, warmup_steps, warmup_ratio, final_ratio)
 
 
 def cosine(
-    optimizer: Optimizer, total_steps: int, *, warmup_steps: int = 0, warmup_ratio: float = 1e-6, final_ratio: float = 0.0
+    optimizer: Optimizer,
+    total_steps: int,
+    *,
+    warmup_steps: int = 0,
+    warmup_ratio: float = 1e-6,
+    final_ratio: float = 0.0,
 ) -> LambdaLR:
-    """Half a cosine, as PVT v2 trains on ImageNet (https://arxiv.org/abs/2106.13797, section 4.1)."""
+    """Half a cosine, as PVT v2 trains on ImageNet (https://arxiv.org/abs/2106.13797,
+    section 4.1).
+    """
     return _schedule(
         optimizer, total_steps, lambda done: (1 + math.cos(math.pi * done)) / 2, warmup_steps, warmup_ratio, final_ratio
     )
@@ -40,9 +50,11 @@ def cosine(
 def poly_after_warmup(
     optimizer: Optimizer, total_steps: int, *, power: float = 1.0, warmup_steps: int = 0, warmup_ratio: float = 1e-6
 ) -> LambdaLR:
-    """As mmsegmentation 1.x: LinearLR over `warmup_steps`, and from the peak PolyLR, whose clock starts there.
+    """As mmsegmentation 1.x: LinearLR over `warmup_steps`, and from the peak PolyLR,
+    whose clock starts there.
 
-    Each ends a step early, as mmengine counts: the peak is reached at warmup_steps - 1, zero at total_steps - 1.
+    Each ends a step early, as mmengine counts: the peak is reached at warmup_steps - 1,
+    zero at total_steps - 1.
     """
 
     def factor(step: int) -> float:
@@ -55,12 +67,19 @@ def poly_after_warmup(
 
 
 def one_cycle_poly(
-    optimizer: Optimizer, total_steps: int, *, power: float = 0.9, start_ratio: float = 0.3, warmup_steps: int | None = None
+    optimizer: Optimizer,
+    total_steps: int,
+    *,
+    power: float = 0.9,
+    start_ratio: float = 0.3,
+    warmup_steps: int | None = None,
 ) -> LambdaLR:
-    """One cycle: up from `start_ratio` and down again, each as (t / warmup_steps) ** power.
+    """One cycle: up from `start_ratio` and down again, each as (t / warmup_steps) **
+    power.
 
-    GLPN trains so (https://arxiv.org/abs/2201.07436, section 4.1). warmup_steps: half of the training where it is None.
-    GLPN's own runs rise for 12 of 25 epochs, so they end below `start_ratio`.
+    GLPN trains so (https://arxiv.org/abs/2201.07436, section 4.1). warmup_steps: half
+    of the training where it is None. GLPN's own runs rise for 12 of 25 epochs, so they
+    end below `start_ratio`.
     """
     peak = total_steps / 2 if warmup_steps is None else warmup_steps
 
@@ -81,12 +100,16 @@ def cosine_by_epoch(
     warmup_ratio: float = 1e-3,
     final_ratio: float = 0.0,
 ) -> LambdaLR:
-    """One learning rate per epoch, as timm and PVT v2 train on ImageNet: a line from `warmup_ratio`, then half a cosine.
+    """One learning rate per epoch, as timm and PVT v2 train on ImageNet: a line from
+    `warmup_ratio`, then half a cosine.
 
-    The cosine's clock starts with the training. The learning rate therefore falls a little where the line meets it.
+    The cosine's clock starts with the training. The learning rate therefore falls a
+    little where the line meets it.
     """
     if num_epochs < 1:
-        raise UserError(f"schedule.num_epochs is {num_epochs}; use the number of epochs of the run, with trainer=epochs.")
+        raise UserError(
+            f"schedule.num_epochs is {num_epochs}; use the number of epochs of the run, with trainer=epochs."
+        )
 
     def factor(step: int) -> float:
         epoch = min(step * num_epochs // total_steps, num_epochs)
@@ -105,9 +128,11 @@ def _schedule(
     warmup_ratio: float,
     final_ratio: float,
 ) -> LambdaLR:
-    """The curve, from 1 at step 0 to `final_ratio` at `total_steps`; its clock runs during the warm-up as well.
+    """The curve, from 1 at step 0 to `final_ratio` at `total_steps`; its clock runs
+    during the warm-up as well.
 
-    In the warm-up the rate is multiplied by a line from `warmup_ratio` at step 0 to 1 at `warmup_steps`.
+    In the warm-up the rate is multiplied by a line from `warmup_ratio` at step 0 to 1
+    at `warmup_steps`.
     """
 
     def factor(step: int) -> float:

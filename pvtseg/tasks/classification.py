@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 class ClassificationPostProcess(nn.Module):
-    """Logits (B, K) -> class probabilities (K,) for each image, in float32 or more; several views are averaged."""
+    """Logits (B, K) -> class probabilities (K,) for each image, in float32 or more;
+    several views are averaged.
+    """
 
     def forward(self, outputs: list[Tensor], sizes: list[Size]) -> list[Tensor]:  # noqa: ARG002 (one class at any size)
         views = [logits.double() if logits.dtype.itemsize > 4 else logits.float() for logits in outputs]

@@ -15,7 +15,8 @@ from pvtseg.errors import UserError
 if TYPE_CHECKING:
     from pvtseg.interfaces import LegendEntry, Size
 
-# Dark violet over red and orange to pale yellow: monotone in lightness, so it reads in gray and by color-blind eyes.
+# Dark violet over red and orange to pale yellow: monotone in lightness, so it reads in
+# gray and by color-blind eyes.
 NEAR_TO_FAR = np.array(
     [
         (252, 253, 191),
@@ -34,9 +35,11 @@ INVALID_COLOR = (128, 128, 128)
 
 
 class DepthPostProcess(nn.Module):
-    """Depth in meters (B, 1, h, w) -> a depth map (height, width) for each image; several views are averaged.
+    """Depth in meters (B, 1, h, w) -> a depth map (height, width) for each image;
+    several views are averaged.
 
-    interpolation: "bilinear", or "bicubic" as transformers' GLPN. Half precision is resized in float32.
+    interpolation: "bilinear", or "bicubic" as transformers' GLPN. Half precision is
+    resized in float32.
     """
 
     def __init__(self, *, interpolation: Literal["bilinear", "bicubic"] = "bilinear") -> None:
@@ -59,7 +62,9 @@ class DepthPostProcess(nn.Module):
 
 
 class DepthVisualizer:
-    """A depth map (H, W) in meters: near is bright, far is dark, on the scale of the range; invalid depth is gray."""
+    """A depth map (H, W) in meters: near is bright, far is dark, on the scale of the
+    range; invalid depth is gray.
+    """
 
     def __init__(self, min_depth: float, max_depth: float) -> None:
         self.min_depth = min_depth

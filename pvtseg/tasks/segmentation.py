@@ -17,15 +17,20 @@ if TYPE_CHECKING:
 class SegmentationPostProcess(nn.Module):
     """Logits (B, K, h, w) -> a segmentation map (height, width) int64 for each image.
 
-    The logits are upsampled to the wanted size. The probabilities of several views are averaged at every pixel.
+    The logits are upsampled to the wanted size. The probabilities of several views are
+    averaged at every pixel.
     """
 
     def forward(self, outputs: list[Tensor], sizes: list[Size]) -> list[Tensor]:
-        return [upsampled_argmax([logits[index, None] for logits in outputs], size)[0] for index, size in enumerate(sizes)]
+        return [
+            upsampled_argmax([logits[index, None] for logits in outputs], size)[0] for index, size in enumerate(sizes)
+        ]
 
 
 class SegmentationVisualizer:
-    """A segmentation map (H, W) in the palette of the data set, laid over the image; ignored pixels stay as they are."""
+    """A segmentation map (H, W) in the palette of the data set, laid over the image;
+    ignored pixels stay as they are.
+    """
 
     def __init__(self, names: Sequence[str], palette: Sequence[Sequence[int]], *, opacity: float = 0.8) -> None:
         self.names = names

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 class PostProcesses(nn.ModuleDict):
-    """A postprocess for each name: outputs by name -> predictions by name, one mapping per image."""
+    """A postprocess for each name: outputs by name -> predictions by name, one mapping
+    per image.
+    """
 
     def forward(self, outputs: list[Mapping[str, Outputs]], sizes: list[Size]) -> list[dict[str, Any]]:
         predictions = {name: postprocess([each[name] for each in outputs], sizes) for name, postprocess in self.items()}
@@ -39,7 +41,9 @@ class Visualizers:
         self.visualizers = dict(visualizers)
 
     def __call__(self, prediction: Mapping[str, Any], image: np.ndarray) -> np.ndarray:
-        pictures = [visualizer(prediction[name], image) for name, visualizer in self.visualizers.items() if name in prediction]
+        pictures = [
+            visualizer(prediction[name], image) for name, visualizer in self.visualizers.items() if name in prediction
+        ]
         return np.concatenate(pictures, axis=1)
 
     def legend(self, predictions: Sequence[Mapping[str, Any]] | None = None) -> list[LegendEntry]:

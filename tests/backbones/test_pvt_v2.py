@@ -136,7 +136,13 @@ def test_other_numbers_of_channels_work_and_the_wrong_one_is_refused():
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("in_channels", 0), ("drop_path_rate", 1.0), ("drop_path_rate", -0.1), ("frozen_stages", 5), ("frozen_stages", -1)],
+    [
+        ("in_channels", 0),
+        ("drop_path_rate", 1.0),
+        ("drop_path_rate", -0.1),
+        ("frozen_stages", 5),
+        ("frozen_stages", -1),
+    ],
 )
 def test_options_out_of_their_range_are_refused_by_name(option, value):
     with pytest.raises(pvtseg.UserError, match=f"backbone.{option}={value}"):
@@ -273,9 +279,15 @@ PVT_V2_OPTIONS = {
 @pytest.mark.parametrize(("ours", "theirs"), PVT_V2_OPTIONS.values(), ids=PVT_V2_OPTIONS)
 def test_features_equal_those_of_transformers_pvt_v2_with_the_same_options(ours, theirs, size, tmp_path):
     transformers = pytest.importorskip("transformers")
-    backbone = PyramidVisionTransformer(**OURS, mlp_ratios=(4, 4, 2, 2), **{"num_heads": (1, 2, 3, 8), "embed_eps": 1e-6} | ours)
-    config = transformers.PvtV2Config(**SIZES, mlp_ratios=[4, 4, 2, 2], **{"num_attention_heads": [1, 2, 3, 8]} | theirs)
-    assert_same_features_in_transformers(backbone, transformers.PvtV2Model, config, TO_PVT_V2, image_of(*size), tmp_path)
+    backbone = PyramidVisionTransformer(
+        **OURS, mlp_ratios=(4, 4, 2, 2), **{"num_heads": (1, 2, 3, 8), "embed_eps": 1e-6} | ours
+    )
+    config = transformers.PvtV2Config(
+        **SIZES, mlp_ratios=[4, 4, 2, 2], **{"num_attention_heads": [1, 2, 3, 8]} | theirs
+    )
+    assert_same_features_in_transformers(
+        backbone, transformers.PvtV2Model, config, TO_PVT_V2, image_of(*size), tmp_path
+    )
 
 
 @pytest.mark.parametrize("size", [(29, 29), (31, 64), (65, 97)])
@@ -401,7 +413,8 @@ def test_every_variant_is_recognized_by_its_sizes(name):
     backbone = on_meta(name)
     depths = [len(stage.blocks) for stage in backbone.stages]
     ratios = [
-        stage.blocks[0].mlp.expand.out_features // width for stage, width in zip(backbone.stages, backbone.channels, strict=True)
+        stage.blocks[0].mlp.expand.out_features // width
+        for stage, width in zip(backbone.stages, backbone.channels, strict=True)
     ]
     assert variant_of(list(backbone.channels), depths, ratios, linear=backbone.linear) == name
 
@@ -464,7 +477,9 @@ def test_linear_is_the_same_option_for_every_size():
 
 def test_a_look_in_inference_mode_does_not_spoil_training():
     backbone = pvtseg.mit_b0(linear=True)
-    image = image_of(4 * 59, 4 * 61)  # sizes that nothing has seen before: what is computed once per size is computed here
+    image = image_of(
+        4 * 59, 4 * 61
+    )  # sizes that nothing has seen before: what is computed once per size is computed here
     with torch.inference_mode():
         backbone(image)
     backbone(image)[3].sum().backward()

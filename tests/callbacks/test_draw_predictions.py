@@ -81,7 +81,9 @@ def test_a_picture_of_each_validation_is_written_into_the_folder_of_the_run(tmp_
 
 def test_images_come_from_all_over_the_validation(tmp_path):
     visualizer = Recorder()
-    draw(DrawPredictions(visualizer, num_images=4), trainer_of(tmp_path, 8), [batch_of(2 * index) for index in range(8)])
+    draw(
+        DrawPredictions(visualizer, num_images=4), trainer_of(tmp_path, 8), [batch_of(2 * index) for index in range(8)]
+    )
     targets = [int(drawn.max()) for drawn in visualizer.drawn[::2]]
     assert targets == [0, 4, 8, 12]
 
@@ -89,7 +91,11 @@ def test_images_come_from_all_over_the_validation(tmp_path):
 @pytest.mark.parametrize(("num_images", "expected"), [(1, 1), (3, 3), (6, 6), (50, 6)])
 def test_as_many_images_are_drawn_as_there_should_be(num_images, expected, tmp_path):
     visualizer = Recorder()
-    draw(DrawPredictions(visualizer, num_images=num_images), trainer_of(tmp_path, 3), [batch_of(2 * index) for index in range(3)])
+    draw(
+        DrawPredictions(visualizer, num_images=num_images),
+        trainer_of(tmp_path, 3),
+        [batch_of(2 * index) for index in range(3)],
+    )
     assert len(visualizer.drawn) == 2 * expected
 
 

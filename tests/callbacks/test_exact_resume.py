@@ -99,7 +99,9 @@ def trainer_of(folder, *callbacks, **options) -> lightning.Trainer:
 
 
 def saving(folder, at: int) -> ModelCheckpoint:
-    return ModelCheckpoint(folder, filename="{step}", auto_insert_metric_name=False, every_n_train_steps=at, save_top_k=-1)
+    return ModelCheckpoint(
+        folder, filename="{step}", auto_insert_metric_name=False, every_n_train_steps=at, save_top_k=-1
+    )
 
 
 class Seen(lightning.Callback):

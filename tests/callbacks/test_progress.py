@@ -42,7 +42,10 @@ def test_the_best_so_far_follows_the_mode(mode, scores, best):
 
 
 def test_the_line_names_step_metric_and_score():
-    assert validate(progress_of("mIoU", "max"), 12_000, mIoU=0.42, mAcc=0.5) == "step 12,000  val mIoU 0.4200  best so far\n"
+    assert (
+        validate(progress_of("mIoU", "max"), 12_000, mIoU=0.42, mAcc=0.5)
+        == "step 12,000  val mIoU 0.4200  best so far\n"
+    )
 
 
 def test_a_sanity_check_and_an_evaluation_are_not_scored():
@@ -61,7 +64,9 @@ def test_every_process_but_the_first_is_silent():
 @pytest.mark.parametrize("sanity_checking", [True, False])
 def test_a_metric_that_is_none_is_refused_as_early_as_possible(sanity_checking):
     results = {"mIoU": 0.5, "mAcc": 0.6, "IoU/wall": 0.7}
-    with pytest.raises(UserError, match=r"monitor\.metric is 'miou', which the metrics do not have; use one of mIoU, mAcc\.$"):
+    with pytest.raises(
+        UserError, match=r"monitor\.metric is 'miou', which the metrics do not have; use one of mIoU, mAcc\.$"
+    ):
         validate(progress_of("miou", "max"), sanity_checking=sanity_checking, **results)
 
 

@@ -31,7 +31,12 @@ class Line(lightning.LightningModule):
 
 
 def test_the_configuration_of_a_checkpoint_is_that_of_the_run(tmp_path):
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+    quiet = {
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": False,
+    }
     trainer = lightning.Trainer(accelerator="cpu", max_steps=1, callbacks=[SaveConfig(CONFIG)], **quiet)
     line = Line()
     trainer.fit(line, DataLoader(torch.ones(1, 1)))

@@ -1,4 +1,6 @@
-"""What the checkpoint tests share: models of other libraries with random weights in every tensor."""
+"""What the checkpoint tests share: models of other libraries with random weights in
+every tensor.
+"""
 
 from collections.abc import Callable
 
@@ -16,7 +18,9 @@ def quiet(monkeypatch):
 
 @pytest.fixture
 def shaken() -> Callable[[nn.Module], nn.Module]:
-    """Gives a model random weights where it starts with zeros and ones, so that no two tensors can be mistaken."""
+    """Gives a model random weights where it starts with zeros and ones, so that no two
+    tensors can be mistaken.
+    """
 
     def shake(model: nn.Module) -> nn.Module:
         with torch.no_grad():
@@ -31,4 +35,6 @@ def shaken() -> Callable[[nn.Module], nn.Module]:
 @pytest.fixture
 def image() -> Callable[..., Tensor]:
     """A random image (1, C, H, W) of the given size."""
-    return lambda height, width, channels=3: torch.randn(1, channels, height, width, generator=torch.Generator().manual_seed(1))
+    return lambda height, width, channels=3: torch.randn(
+        1, channels, height, width, generator=torch.Generator().manual_seed(1)
+    )

@@ -1,4 +1,5 @@
-"""Checkpoints and outputs of OpenMMLab's own code, to be compared with ours. Run by hand, in a virtual environment of its own:
+"""Checkpoints and outputs of OpenMMLab's own code, to be compared with ours. Run by
+hand, in a virtual environment of its own:
 
     python -m venv oracle
     oracle/bin/pip install torch onedl-mmsegmentation==1.4.2 onedl-mmcv onedl-mmengine
@@ -7,8 +8,9 @@
     oracle/bin/python tests/checkpoints/openmmlab_oracle.py write FOLDER
     python tests/checkpoints/openmmlab_oracle.py compare FOLDER
 
-`write` needs OpenMMLab alone, `compare` needs pvtseg alone. It prints the largest difference of each model and exits with 1
-if one is above 1e-5. `write` also opens what `save` has written, if there is something:
+`write` needs OpenMMLab alone, `compare` needs pvtseg alone. It prints the largest
+difference of each model and exits with 1 if one is above 1e-5. `write` also opens what
+`save` has written, if there is something:
 
     python tests/checkpoints/openmmlab_oracle.py save FOLDER
     oracle/bin/python tests/checkpoints/openmmlab_oracle.py open FOLDER
@@ -34,7 +36,9 @@ PALETTE = [[index, 2 * index, 3 * index] for index in range(19)]
 
 
 def shaken(model: nn.Module, seed: int) -> nn.Module:
-    """Random numbers in every tensor, variances positive, because fresh weights hide what is swapped."""
+    """Random numbers in every tensor, variances positive, because fresh weights hide
+    what is swapped.
+    """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, tensor in model.state_dict().items():
@@ -75,7 +79,9 @@ def segmenter(embed_dims: int, num_layers: list[int], channels: int) -> nn.Modul
         "norm_cfg": {"type": "BN"},
         "align_corners": False,
     }
-    return MODELS.build({"type": "EncoderDecoder", "backbone": backbone, "decode_head": head, "test_cfg": {"mode": "whole"}})
+    return MODELS.build(
+        {"type": "EncoderDecoder", "backbone": backbone, "decode_head": head, "test_cfg": {"mode": "whole"}}
+    )
 
 
 def encoder(embed_dims: int, num_layers: list[int]) -> nn.Module:
@@ -101,7 +107,10 @@ def write(folder: Path) -> None:
                     "dataset_meta": {"classes": CLASSES, "palette": PALETTE},
                     "cfg": "test_pipeline = [dict(scale=(2048, 512))]",
                 },
-                "message_hub": {"log_scalars": {"train/lr": HistoryBuffer(np.ones(3), np.ones(3))}, "runtime_info": {"iter": 3}},
+                "message_hub": {
+                    "log_scalars": {"train/lr": HistoryBuffer(np.ones(3), np.ones(3))},
+                    "runtime_info": {"iter": 3},
+                },
                 "optimizer": {"state": {}, "param_groups": [{"lr": 6e-5}]},
             },
         }
@@ -135,7 +144,9 @@ def compare(folder: Path) -> None:
     for name in DETECTORS:
         backbone = pvtseg.load_backbone(folder / f"{name}_retinanet.pth")
         outputs = torch.load(folder / f"{name}.outputs")
-        differences[name] = [_difference(backbone(image(size)), theirs) for size, theirs in zip(SIZES, outputs, strict=True)]
+        differences[name] = [
+            _difference(backbone(image(size)), theirs) for size, theirs in zip(SIZES, outputs, strict=True)
+        ]
     for name, (odd, other) in differences.items():
         print(f"{name:22} {SIZES[0][0]} x {SIZES[0][1]}: {odd:.1e}   {SIZES[1][0]} x {SIZES[1][1]}: {other:.1e}")
     sys.exit(max(max(pair) for pair in differences.values()) > LIMIT)

@@ -234,5 +234,8 @@ def test_names_that_only_half_belong_to_a_format_are_told_apart():
     # timm's ViT has patch_embed.proj, blocks and head, too.
     names = ["patch_embed.proj.weight", "head.weight", "cls_token", "pos_embed", "blocks.0.attn.qkv.weight"]
     assert recognize(names) is None
-    assert recognize(["segformer.encoder.layer_norm.0.weight", "classifier.weight"]) == (segformer.FAMILY, segformer.CLASSIFIER)
+    assert recognize(["segformer.encoder.layer_norm.0.weight", "classifier.weight"]) == (
+        segformer.FAMILY,
+        segformer.CLASSIFIER,
+    )
     assert recognize(["encoder.layers.0.layer_norm.weight"]) == (pvt_v2.FAMILY, pvt_v2.ENCODER)

@@ -1,4 +1,6 @@
-"""The Hugging Face hub, without network: a prepared cache, and what is said when nothing can be had."""
+"""The Hugging Face hub, without network: a prepared cache, and what is said when
+nothing can be had.
+"""
 
 import builtins
 import socket
@@ -21,13 +23,17 @@ NAME = "OpenGVLab/pvt_v2_b0"
 
 @pytest.fixture
 def cache(tmp_path):
-    """A cache of the hub that holds one repository at the branch main and the tag v1, as huggingface_hub lays it out."""
+    """A cache of the hub that holds one repository at the branch main and the tag v1,
+    as huggingface_hub lays it out.
+    """
     repository = tmp_path / "cache" / "models--OpenGVLab--pvt_v2_b0"
     commits = {"main": "a" * 40, "v1": "b" * 40}
     (repository / "refs").mkdir(parents=True)
     for classes, (tag, commit) in enumerate(commits.items(), start=2):
         backbone = pvt_v2_b0()
-        save_model(Model(backbone, LinearHead(backbone.channels, classes)), repository / "snapshots" / commit, "huggingface")
+        save_model(
+            Model(backbone, LinearHead(backbone.channels, classes)), repository / "snapshots" / commit, "huggingface"
+        )
         (repository / "refs" / tag).write_text(commit)
     return tmp_path / "cache"
 
@@ -79,7 +85,9 @@ def test_old_repositories_keep_a_pickle(cache):
 
 @pytest.mark.usefixtures("offline")
 def test_offline_and_not_in_the_cache_is_said_with_name_reason_and_way_out():
-    with pytest.raises(UserError, match=r"OpenGVLab/pvt_v2_b5 .*offline mode is enabled.*folder of the downloaded files"):
+    with pytest.raises(
+        UserError, match=r"OpenGVLab/pvt_v2_b5 .*offline mode is enabled.*folder of the downloaded files"
+    ):
         load_model("OpenGVLab/pvt_v2_b5")
 
 

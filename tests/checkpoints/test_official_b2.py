@@ -26,7 +26,9 @@ def trained(shared):
 
 @pytest.fixture(scope="module")
 def model(trained, shared, tmp_path_factory):
-    """The whole file again: trained tensors where there are some, random ones in the other places."""
+    """The whole file again: trained tensors where there are some, random ones in the
+    other places.
+    """
     shapes = json.loads((shared / FOLDER / "keys_shapes.json").read_text())
     weights = {name: trained.get(name, torch.randn(shape)) for name, shape in shapes.items()}
     path = tmp_path_factory.mktemp("official") / "b2"

@@ -1,4 +1,6 @@
-"""OpenMMLab's SegFormer and PVT v2, written plainly with its module names. openmmlab_oracle.py compares with its own code."""
+"""OpenMMLab's SegFormer and PVT v2, written plainly with its module names.
+openmmlab_oracle.py compares with its own code.
+"""
 
 import sys
 import types
@@ -44,7 +46,12 @@ class FeedForward(nn.Module):
         super().__init__()
         depthwise = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
         self.layers = nn.Sequential(
-            nn.Conv2d(channels, hidden, 1), depthwise, nn.GELU(), nn.Dropout(0), nn.Conv2d(hidden, channels, 1), nn.Dropout(0)
+            nn.Conv2d(channels, hidden, 1),
+            depthwise,
+            nn.GELU(),
+            nn.Dropout(0),
+            nn.Conv2d(hidden, channels, 1),
+            nn.Dropout(0),
         )
 
 
@@ -163,7 +170,9 @@ def test_pvt_v2_of_a_detector_of_mmdetection_is_read(tmp_path, image, shaken):
     theirs = shaken(Encoder((8, 8, 4, 4)))
     state = {f"backbone.{name}": tensor for name, tensor in theirs.state_dict().items()}
     others = {
-        f"{part}.{index}.conv.weight": torch.zeros(3) for part in ("neck.fpn_convs", "bbox_head.cls_convs") for index in (0, 1)
+        f"{part}.{index}.conv.weight": torch.zeros(3)
+        for part in ("neck.fpn_convs", "bbox_head.cls_convs")
+        for index in (0, 1)
     }
     torch.save({"state_dict": {**state, **others}, "meta": {"CLASSES": ("person",)}}, tmp_path / "x.pth")
     ours = load_backbone(tmp_path / "x.pth")
@@ -203,12 +212,16 @@ def test_what_openmmlab_lacks_is_refused(tmp_path):
         UserError, match="OpenMMLab has no SegFormer head of this kind; save with layout=pvtseg, huggingface, official"
     ):
         save_model(Model(backbone, SegFormerHead(backbone.channels, 3)), tmp_path, layout="openmmlab")
-    with pytest.raises(UserError, match="Hugging Face has no SegFormer head of this kind; save with layout=pvtseg, openmmlab"):
+    with pytest.raises(
+        UserError, match="Hugging Face has no SegFormer head of this kind; save with layout=pvtseg, openmmlab"
+    ):
         save_model(Model(backbone, ConvSegFormerHead(backbone.channels, 3)), tmp_path, layout="huggingface")
 
 
 def test_the_course_of_the_loss_in_a_checkpoint_is_skipped(tmp_path, shaken):
-    """mmengine pickles HistoryBuffer, whose attributes hold methods, which a pickle names by getattr."""
+    """mmengine pickles HistoryBuffer, whose attributes hold methods, which a pickle
+    names by getattr.
+    """
     theirs = shaken(SegFormer())
     torch.save({"state_dict": theirs.state_dict(), "message_hub": HistoryBuffer()}, tmp_path / "x.pth")
     assert load_model(tmp_path / "x.pth").head.classify.out_channels == len(CLASSES)

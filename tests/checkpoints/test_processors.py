@@ -1,4 +1,6 @@
-"""transformers' image processors against the transforms that their settings become, pixel by pixel."""
+"""transformers' image processors against the transforms that their settings become,
+pixel by pixel.
+"""
 
 import json
 
@@ -126,9 +128,18 @@ def test_one_number_stands_for_every_channel():
         ({"size": {"max_height": 3, "max_width": 4}}, "says size .*use height and width, or shortest_edge"),
         ({"do_resize": False, "do_center_crop": True, "crop_size": 4}, "says do_center_crop without do_resize"),
         ({"size": 64, "do_center_crop": True, "crop_size": 32}, r"says size \[64, 64\] and crop_size \[32, 32\]"),
-        ({"size": {"shortest_edge": 32}, "do_center_crop": True, "crop_size": 64}, "says crop_size .*more than shortest_edge"),
-        ({"image_processor_type": "ConvNextImageProcessor", "do_center_crop": True}, "says do_center_crop beside crop_pct"),
-        ({"image_processor_type": "ConvNextImageProcessor", "size": SMALL}, "ConvNextImageProcessor wants shortest_edge"),
+        (
+            {"size": {"shortest_edge": 32}, "do_center_crop": True, "crop_size": 64},
+            "says crop_size .*more than shortest_edge",
+        ),
+        (
+            {"image_processor_type": "ConvNextImageProcessor", "do_center_crop": True},
+            "says do_center_crop beside crop_pct",
+        ),
+        (
+            {"image_processor_type": "ConvNextImageProcessor", "size": SMALL},
+            "ConvNextImageProcessor wants shortest_edge",
+        ),
     ],
 )
 def test_a_setting_that_pvtseg_lacks_is_refused_by_name(settings, message):
@@ -157,7 +168,9 @@ def test_a_setting_that_pvtseg_lacks_is_refused_by_name(settings, message):
 def test_what_is_written_for_transformers_is_read_by_it(family, transform, tmp_path):
     normalize = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
     data = {"eval_transform": transform, "normalize": normalize}
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps(processors.write(family.TRANSFORMERS.processor, data)))
+    (tmp_path / "preprocessor_config.json").write_text(
+        json.dumps(processors.write(family.TRANSFORMERS.processor, data))
+    )
     assert difference(AutoImageProcessor.from_pretrained(tmp_path), data) < 1e-4
 
 

@@ -1,4 +1,6 @@
-"""Weights go from format to format and come back bit for bit; official files are read whatever wraps them."""
+"""Weights go from format to format and come back bit for bit; official files are read
+whatever wraps them.
+"""
 
 import argparse
 
@@ -82,7 +84,8 @@ def test_every_format_names_every_tensor_once(format, shaken):
 
 
 def test_the_fusing_convolution_takes_the_coarsest_map_first(shaken):
-    # SegFormer concatenates c4, c3, c2, c1: the columns that belong to the finest map are the last ones.
+    # SegFormer concatenates c4, c3, c2, c1: the columns that belong to the finest map
+    # are the last ones.
     head = shaken(segmenter()).head
     state = {f"head.{name}": tensor for name, tensor in head.state_dict().items()}
     fuse = segformer.OFFICIAL.to_published(state)["decode_head.linear_fuse.conv.weight"]

@@ -1,4 +1,6 @@
-"""timm's models against ours: the weights of every size, read from a file and written for timm."""
+"""timm's models against ours: the weights of every size, read from a file and written
+for timm.
+"""
 
 import pytest
 import timm

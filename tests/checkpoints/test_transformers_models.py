@@ -1,4 +1,6 @@
-"""transformers' models against ours: saved by `save_pretrained` and read by us, saved by us and opened by them."""
+"""transformers' models against ours: saved by `save_pretrained` and read by us, saved
+by us and opened by them.
+"""
 
 import json
 
@@ -143,7 +145,9 @@ def test_transformers_opens_what_is_saved_for_it(name, tmp_path, image, shaken):
     assert not info["missing_keys"]
     assert not info["unexpected_keys"]
     assert not info["mismatched_keys"]
-    assert all(torch.equal(a, b) for a, b in zip(again.state_dict().values(), theirs.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(again.state_dict().values(), theirs.state_dict().values(), strict=True)
+    )
     picture = image(64, 96)
     assert difference(outputs_of(again.eval(), picture), outputs_of(theirs, picture)) < 1e-5
 
@@ -165,7 +169,9 @@ def test_an_encoder_alone_keeps_its_kind(kind, tmp_path):
     theirs.save_pretrained(tmp_path / "theirs")
     folder = save_model(load_backbone(tmp_path / "theirs"), tmp_path / "ours", layout="huggingface")
     again = kind.from_pretrained(folder)
-    assert all(torch.equal(a, b) for a, b in zip(again.state_dict().values(), theirs.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(again.state_dict().values(), theirs.state_dict().values(), strict=True)
+    )
 
 
 def test_classes_and_depth_range_come_along(tmp_path):
@@ -200,7 +206,9 @@ def test_norms_have_the_epsilon_of_the_code_they_come_from_unless_told(name, con
     model = load_model(tmp_path, norm_eps=convention)
     stages = model.backbone.stages
     seen = {
-        (stage.embed.norm.eps, block.norm1.eps, block.norm2.eps, stage.norm.eps) for stage in stages for block in stage.blocks
+        (stage.embed.norm.eps, block.norm1.eps, block.norm2.eps, stage.norm.eps)
+        for stage in stages
+        for block in stage.blocks
     }
     assert seen == {(eps[0], eps[1], eps[1], eps[1])}
     assert stages[0].blocks[0].attention.reduce.norm.eps == eps[0]
@@ -209,7 +217,9 @@ def test_norms_have_the_epsilon_of_the_code_they_come_from_unless_told(name, con
 def test_what_transformers_cannot_hold_is_refused_with_what_can(tmp_path):
     backbone = pvt_v2_b2_linear()
     model = Model(backbone, SegFormerHead(backbone.channels, 3))
-    with pytest.raises(UserError, match="segformer has no linear attention; save with layout=pvtseg or layout=official"):
+    with pytest.raises(
+        UserError, match="segformer has no linear attention; save with layout=pvtseg or layout=official"
+    ):
         save_model(model, tmp_path, layout="huggingface")
     backbone = mit_b0()
     with pytest.raises(UserError, match="counts whole meters; save with layout=pvtseg"):
@@ -262,7 +272,9 @@ SETTINGS = {
 @pytest.mark.parametrize("family", ["pvt_v2", "segformer"])
 def test_other_settings_of_transformers_are_built(family, settings, tmp_path, image, shaken):
     theirs = shaken(
-        PvtV2ForImageClassification(PvtV2Config(num_labels=5, **settings)) if family == "pvt_v2" else segmenter(**settings)
+        PvtV2ForImageClassification(PvtV2Config(num_labels=5, **settings))
+        if family == "pvt_v2"
+        else segmenter(**settings)
     )
     theirs.save_pretrained(tmp_path / "theirs")
     ours = load_model(tmp_path / "theirs")

@@ -1,4 +1,6 @@
-"""A configuration out of a file runs nothing: every hostile target here leaves a proof if it is called, and none does."""
+"""A configuration out of a file runs nothing: every hostile target here leaves a proof
+if it is called, and none does.
+"""
 
 import json
 import os
@@ -19,7 +21,8 @@ from pvtseg.heads.linear import LinearHead
 from pvtseg.load import load_backbone, load_initial, load_model, load_predictor, load_pretrained, save_model
 from pvtseg.model import Model
 
-# {proof}: a path that does not exist. {folder}: its folder, which holds evil.py, evil.txt, evil.pkl and evil.npy.
+# {proof}: a path that does not exist. {folder}: its folder, which holds evil.py,
+# evil.txt, evil.pkl and evil.npy.
 HOSTILE = {
     # the shell
     "os.system": {"command": "touch {proof}"},
@@ -118,7 +121,8 @@ HOSTILE = {
     "pvtseg.heads.segformer.SegFormerHead ; os.mkdir": {},
     "pvtseg.heads/../../os.mkdir": {"path": "{proof}"},
 }
-# Called by hand they leave no proof: they want another argument, end the process, or do nothing visible.
+# Called by hand they leave no proof: they want another argument, end the process, or do
+# nothing visible.
 NO_PROOF = {
     "builtins.exec", "bdb.Bdb.run", "pvtseg.load.save_model", "pvtseg.load.load_model", "pvtseg.data.download.fetch",
     "pvtseg.cli.run_folder.Path.touch", "pvtseg.cli.app.run", "pvtseg.callbacks.save_config.SaveConfig", "pvtseg.task.Task",
@@ -166,7 +170,9 @@ PLACES = (in_the_backbone, as_the_backbone, in_a_list, in_dictionaries_and_lists
 
 
 def as_ckpt(config, folder, state):
-    torch.save({CONFIG_KEY: config, "state_dict": {f"model.{k}": v for k, v in state.items()}, "loops": {}}, folder / "x.ckpt")
+    torch.save(
+        {CONFIG_KEY: config, "state_dict": {f"model.{k}": v for k, v in state.items()}, "loops": {}}, folder / "x.ckpt"
+    )
     return folder / "x.ckpt"
 
 
@@ -193,7 +199,9 @@ def model():
 
 
 def lay_trap(folder):
-    """A folder that holds what hostile nodes want to run. Returns the proof that they would leave."""
+    """A folder that holds what hostile nodes want to run. Returns the proof that they
+    would leave.
+    """
     folder.mkdir()
     proof = folder / "proof"
     (folder / "evil.py").write_text(f"open({str(proof)!r}, 'w').close()\n")
@@ -406,7 +414,9 @@ def test_a_part_of_ones_own_needs_one_word(mine, model, tmp_path):
     assert checkpoint.read_checkpoint(path, trust=("mine",)).config["head"]["_target_"] == "mine.heads.MyHead"
 
 
-@pytest.mark.parametrize("target", ["mine.heads.os.mkdir", "mine.heads.torch.save", "mine.heads.make", "mine.heads.LinearHead"])
+@pytest.mark.parametrize(
+    "target", ["mine.heads.os.mkdir", "mine.heads.torch.save", "mine.heads.make", "mine.heads.LinearHead"]
+)
 def test_what_is_reached_through_a_trusted_package_is_not_trusted(target, mine, model, tmp_path):
     path = as_safetensors(with_head(target), tmp_path, dict(model.state_dict()))
     with pytest.raises(UserError, match="which mine does not define itself; name the file that defines it"):

@@ -1,4 +1,6 @@
-"""Files of older versions are brought to today's; version_0.json holds configurations that runs of pvtseg 0.1 had stored."""
+"""Files of older versions are brought to today's; version_0.json holds configurations
+that runs of pvtseg 0.1 had stored.
+"""
 
 import json
 from pathlib import Path
@@ -22,7 +24,9 @@ SHAPES = {"depth": (40, 56), "segmentation": (40, 56), "classification": (6,)}
 
 
 def old_file(name, path):
-    """A .ckpt of an old run: the configuration without a version, beside the weights of its model."""
+    """A .ckpt of an old run: the configuration without a version, beside the weights of
+    its model.
+    """
     config, _ = upgrade(0, OLD[name], {})
     model = build_model(config)
     state = {f"model.{key}": tensor for key, tensor in model.state_dict().items()}
@@ -120,7 +124,10 @@ def test_our_files_carry_the_version(saved):
         ({"version": 1}, "is not one of pvtseg; save the model again"),
         ([1], "is not one of pvtseg; save the model again"),
         ("{", "its configuration is not JSON"),
-        ({"task": {"_target_": "pvtseg.tasks.Panoptic"}, "head": {}, "backbone": {}}, "trained for the task 'panoptic'"),
+        (
+            {"task": {"_target_": "pvtseg.tasks.Panoptic"}, "head": {}, "backbone": {}},
+            "trained for the task 'panoptic'",
+        ),
         (
             {"task": {"_target_": "pvtseg.tasks.Depth"}, "head": {}, "backbone": {}},
             "not one that pvtseg has stored.*save the model",

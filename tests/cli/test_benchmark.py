@@ -1,4 +1,6 @@
-"""`pvtseg benchmark`: a table and a file for any model, from a checkpoint or from the command line."""
+"""`pvtseg benchmark`: a table and a file for any model, from a checkpoint or from the
+command line.
+"""
 
 import json
 
@@ -18,19 +20,31 @@ def read(folder):
 
 def test_each_size_meets_each_batch(command, tmp_path):
     outcome = command(
-        "benchmark", "task=segmentation", "size=[[32,32],[64,32]]", "batch_size=[1,2]", *QUICK, f"hydra.run.dir={tmp_path}"
+        "benchmark",
+        "task=segmentation",
+        "size=[[32,32],[64,32]]",
+        "batch_size=[1,2]",
+        *QUICK,
+        f"hydra.run.dir={tmp_path}",
     )
     assert outcome.status == 0, outcome.errors
     content = read(tmp_path)
     found = content["measurements"]
-    assert [(row["size"], row["batch_size"]) for row in found] == [([32, 32], 1), ([32, 32], 2), ([64, 32], 1), ([64, 32], 2)]
+    assert [(row["size"], row["batch_size"]) for row in found] == [
+        ([32, 32], 1),
+        ([32, 32], 2),
+        ([64, 32], 1),
+        ([64, 32], 2),
+    ]
     assert found[0]["multiply_adds"] == found[1]["multiply_adds"]  # of one image
     assert found[2]["multiply_adds"] > found[0]["multiply_adds"]
     for row in found:
         lower, upper = row["quartiles"]
         assert 0 < lower <= row["seconds"] <= upper
         assert row["images_per_second"] == pytest.approx(row["batch_size"] / row["seconds"])
-    assert content["parameters"] == pytest.approx(3.8e6, rel=0.01)  # SegFormer-B0 has 3.8 M (https://arxiv.org/abs/2105.15203)
+    assert content["parameters"] == pytest.approx(
+        3.8e6, rel=0.01
+    )  # SegFormer-B0 has 3.8 M (https://arxiv.org/abs/2105.15203)
     assert "64 x 32" in outcome.output
 
 

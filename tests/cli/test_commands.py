@@ -35,7 +35,9 @@ def test_a_run_leaves_what_the_contract_promises(trained, task):
     checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     assert checkpoint["global_step"] == 2
     with safe_open(folder / "model.safetensors", framework="pt") as file:
-        assert set(file.keys()) == {name.removeprefix("model.") for name in checkpoint["state_dict"] if name.startswith("model.")}
+        assert set(file.keys()) == {
+            name.removeprefix("model.") for name in checkpoint["state_dict"] if name.startswith("model.")
+        }
     pictures = list((folder / "predictions").glob("*.png"))
     assert pictures
     assert np.asarray(Image.open(pictures[0])).std() > 10
@@ -91,7 +93,9 @@ def test_an_evaluation_runs_another_inference_by_one_override(trained, command, 
 
 def test_an_evaluation_takes_other_data_of_the_same_kind(trained, command, tmp_path):
     folder, _ = trained("segmentation")
-    outcome = command("eval", f"checkpoint={folder}/model.safetensors", "data.val.length=2", f"hydra.run.dir={tmp_path}")
+    outcome = command(
+        "eval", f"checkpoint={folder}/model.safetensors", "data.val.length=2", f"hydra.run.dir={tmp_path}"
+    )
     assert outcome.status == 0, outcome.errors
     assert json.loads((tmp_path / "metrics.json").read_text())["protocol"]["images"] == 2
 
@@ -120,12 +124,20 @@ def test_a_run_goes_on_where_it_stopped(trained, command, tiny, tmp_path):
 
 
 def test_a_run_needs_no_logger(command, tiny, tmp_path):
-    outcome = command("train", "task=classification", *tiny, "logger=[]", "trainer.max_steps=1", f"hydra.run.dir={tmp_path}")
+    outcome = command(
+        "train", "task=classification", *tiny, "logger=[]", "trainer.max_steps=1", f"hydra.run.dir={tmp_path}"
+    )
     assert outcome.status == 0, outcome.errors
 
 
 def test_a_run_without_validation_keeps_its_last_weights(command, tiny, tmp_path):
-    arguments = ["task=classification", *tiny, "trainer.max_steps=1", "trainer.limit_val_batches=0", f"hydra.run.dir={tmp_path}"]
+    arguments = [
+        "task=classification",
+        *tiny,
+        "trainer.max_steps=1",
+        "trainer.limit_val_batches=0",
+        f"hydra.run.dir={tmp_path}",
+    ]
     outcome = command("train", *arguments)
     assert outcome.status == 0, outcome.errors
     assert f"pvtseg eval checkpoint={tmp_path}/checkpoints/last.ckpt" in outcome.output
@@ -161,7 +173,13 @@ def test_a_sweep_makes_one_folder_for_each_point_and_names_the_best(command, tin
 
 def test_the_end_of_a_training_is_validated_and_counts(command, tiny, tmp_path):
     """The loss falls from step to step, so the last of five steps is the best one."""
-    arguments = ["task=classification", *tiny, "trainer.max_steps=5", "trainer.val_check_interval=3", "optimizer.lr=1e-5"]
+    arguments = [
+        "task=classification",
+        *tiny,
+        "trainer.max_steps=5",
+        "trainer.val_check_interval=3",
+        "optimizer.lr=1e-5",
+    ]
     falling = ["metrics._target_=improving.Improving", "~metrics.num_classes", "monitor.metric=count"]
     outcome = command("train", *arguments, *falling, f"hydra.run.dir={tmp_path}")
     assert outcome.status == 0, outcome.errors
@@ -170,7 +188,9 @@ def test_the_end_of_a_training_is_validated_and_counts(command, tiny, tmp_path):
 
 
 def test_the_end_of_a_training_in_epochs_is_validated_and_counts(command, tiny, tmp_path):
-    """Eight images in batches of two: three epochs of four steps, of which every second is validated."""
+    """Eight images in batches of two: three epochs of four steps, of which every second
+    is validated.
+    """
     epochs = ["trainer=epochs", "trainer.max_epochs=3", "trainer.max_steps=-1", "trainer.check_val_every_n_epoch=2"]
     outcome = command("train", "task=classification", *tiny, *epochs, f"hydra.run.dir={tmp_path}")
     assert outcome.status == 0, outcome.errors
@@ -185,7 +205,9 @@ def test_a_sweep_goes_on_after_a_run_that_fails_and_does_not_hide_it(command, ti
     assert outcome.status == 1
     assert "Traceback" not in outcome.output + outcome.errors
     assert outcome.last_line.startswith("error: 1 run of the sweep failed: ")
-    scores = {number: json.loads((tmp_path / number / "metrics.json").read_text())["metrics"]["rmse"] for number in "12"}
+    scores = {
+        number: json.loads((tmp_path / number / "metrics.json").read_text())["metrics"]["rmse"] for number in "12"
+    }
     best = next(line for line in outcome.output.splitlines() if line.startswith("best:"))
     assert best.endswith(f"/{min(scores, key=scores.get)}")
 

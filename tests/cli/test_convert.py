@@ -1,4 +1,6 @@
-"""`pvtseg convert`: it writes, opens what it wrote with the library it is for, compares, and fails when they differ."""
+"""`pvtseg convert`: it writes, opens what it wrote with the library it is for,
+compares, and fails when they differ.
+"""
 
 import re
 import subprocess
@@ -31,7 +33,8 @@ def classifier(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("layout", "library"), [("huggingface", "transformers"), ("timm", "timm"), ("official", "pvtseg"), ("pvtseg", "pvtseg")]
+    ("layout", "library"),
+    [("huggingface", "transformers"), ("timm", "timm"), ("official", "pvtseg"), ("pvtseg", "pvtseg")],
 )
 def test_it_ends_with_the_difference_that_the_other_library_makes(layout, library, classifier, tmp_path, capsys):
     convert(options(source=str(classifier), layout=layout, output=str(tmp_path / "output")))
@@ -64,7 +67,9 @@ def test_it_fails_when_the_outputs_differ(classifier, tmp_path, monkeypatch):
 
 
 def test_what_is_not_given_is_named():
-    with pytest.raises(UserError, match="layout is not given; pvtseg convert source=SOURCE layout=LAYOUT output=FOLDER"):
+    with pytest.raises(
+        UserError, match="layout is not given; pvtseg convert source=SOURCE layout=LAYOUT output=FOLDER"
+    ):
         convert(options(source="x", layout="???", output="y"))
 
 

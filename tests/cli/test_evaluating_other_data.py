@@ -1,4 +1,6 @@
-"""An evaluation on other images: they are prepared as the checkpoint's own were, and the folder that was read is named."""
+"""An evaluation on other images: they are prepared as the checkpoint's own were, and
+the folder that was read is named.
+"""
 
 import json
 
@@ -41,7 +43,9 @@ def other(photos):
     return photos
 
 
-@pytest.mark.parametrize("overrides", [["data=folder", "data.root={}"], ["data.root={}"], ["data.val.root={}"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "overrides", [["data=folder", "data.root={}"], ["data.root={}"], ["data.val.root={}"]], ids=" ".join
+)
 def test_other_images_keep_the_evaluation_transform_and_the_folder_is_named(evaluate, other, overrides):
     content, outcome = evaluate(*(override.format(other) for override in overrides))
     assert content["protocol"]["image"] == STORED

@@ -1,4 +1,6 @@
-"""`python train.py experiment=NAME` for every NAME, from start to end: two steps and an evaluation on a tiny copy of its data."""
+"""`python train.py experiment=NAME` for every NAME, from start to end: two steps and an
+evaluation on a tiny copy of its data.
+"""
 
 import csv
 import json
@@ -15,7 +17,9 @@ from pvtseg.paths import config_dir
 from pvtseg.task import Task
 
 NAMES = sorted(path.stem for path in (config_dir() / "experiment").glob("[!_]*.yaml"))
-IN_BETWEEN = re.compile(r"(segformer|pvt_v2|glpn)_(b1|b3|b4)_")  # sizes that differ from their neighbors in numbers alone
+IN_BETWEEN = re.compile(
+    r"(segformer|pvt_v2|glpn)_(b1|b3|b4)_"
+)  # sizes that differ from their neighbors in numbers alone
 EXPERIMENTS = [pytest.param(name, marks=[pytest.mark.slow] * bool(IN_BETWEEN.search(name))) for name in NAMES]
 
 ALONE = ["pretrained=null", "trainer.accelerator=cpu", "trainer.log_every_n_steps=1"]
@@ -42,7 +46,9 @@ def roots(tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture
 def small_encoders(monkeypatch):
-    """Every size in the channels and blocks of B0: the others would take minutes. tests/test_configs.py builds them whole."""
+    """Every size in the channels and blocks of B0: the others would take minutes.
+    tests/test_configs.py builds them whole.
+    """
     for name in variants.SIZES:
         monkeypatch.setitem(variants.SIZES, name, variants.SIZES["b0"])
 
@@ -82,4 +88,8 @@ def test_a_recipe_predicts_at_the_size_of_each_image(command, roots, tmp_path, m
     experiment = ["experiment=segformer_b0_ade20k", roots["ade20k"], *RECIPES["ade20k"], *TWO_STEPS, *ALONE]
     outcome = command("train", *experiment, f"hydra.run.dir={tmp_path}")
     assert outcome.status == 0, outcome.errors
-    assert seen == 2 * [((64, 96), (48, 64)), ((128, 64), (70, 41)), ((64, 96), (48, 64))]  # in training, and of the best
+    assert seen == 2 * [
+        ((64, 96), (48, 64)),
+        ((128, 64), (70, 41)),
+        ((64, 96), (48, 64)),
+    ]  # in training, and of the best

@@ -32,7 +32,9 @@ def test_waiting_takes_time_but_no_work():
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux alone tells")
 def test_the_peak_is_what_was_held_at_once():
-    """In a process of its own: one that has freed much may lay the next block beside the last, and then holds both."""
+    """In a process of its own: one that has freed much may lay the next block beside
+    the last, and then holds both.
+    """
     program = """
 import torch
 from pvtseg.cli.measuring import peak_memory

@@ -63,7 +63,9 @@ def test_what_nothing_reads_or_takes_is_named(command, tiny, tmp_path, arguments
 
 
 def test_a_missing_root_is_named(command, tmp_path):
-    check(command("train", *TINY_FOLDER, "data.root=/none/such", f"hydra.run.dir={tmp_path}"), "/none/such", "data.root")
+    check(
+        command("train", *TINY_FOLDER, "data.root=/none/such", f"hydra.run.dir={tmp_path}"), "/none/such", "data.root"
+    )
 
 
 def test_a_truncated_image_in_a_data_loading_process_is_named(command, photos, tmp_path):

@@ -1,4 +1,6 @@
-"""Items become batches by their values alone: stacked, key by key, or as a list; images of several sizes by padding."""
+"""Items become batches by their values alone: stacked, key by key, or as a list; images
+of several sizes by padding.
+"""
 
 import numpy as np
 import pytest
@@ -103,7 +105,9 @@ def test_images_of_several_sizes_are_padded_at_the_bottom_and_right():
 
 def test_images_of_several_sizes_are_refused_with_their_names_and_the_options():
     items = [item(name="a"), item(name="b"), item(image=image(6, 12), name="c")]
-    with pytest.raises(UserError, match=r"\(8, 10\) of a and \(6, 12\) of c .*data\.eval_batch_size=1.*data\.pad=true\.$"):
+    with pytest.raises(
+        UserError, match=r"\(8, 10\) of a and \(6, 12\) of c .*data\.eval_batch_size=1.*data\.pad=true\.$"
+    ):
         collate(items)
 
 

@@ -25,7 +25,9 @@ def silent(*_):
 
 
 class Server(ThreadingHTTPServer):
-    """Sends CONTENT; `ranges` tells whether it knows them, `breaks_at` after how many bytes the line goes dead."""
+    """Sends CONTENT; `ranges` tells whether it knows them, `breaks_at` after how many
+    bytes the line goes dead.
+    """
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -181,7 +183,9 @@ def run_command(monkeypatch, *words):
     command.main()
 
 
-def test_the_command_fetches_unpacks_and_says_what_comes_next(server, tmp_path, monkeypatch, capsys, as_a_fresh_process):
+def test_the_command_fetches_unpacks_and_says_what_comes_next(
+    server, tmp_path, monkeypatch, capsys, as_a_fresh_process
+):
     server.content = zip_of([])
     files = f"origin.files=[{{url: '{server.url}', unpack: true}}]"
     run_command(monkeypatch, "data=ade20k", f"paths.data={tmp_path}", files)
@@ -192,11 +196,16 @@ def test_the_command_fetches_unpacks_and_says_what_comes_next(server, tmp_path, 
 
 
 @pytest.mark.parametrize("data", ["imagenet", "nyu_depth"])
-def test_what_no_program_can_fetch_comes_with_its_steps_and_a_status(data, tmp_path, monkeypatch, capsys, as_a_fresh_process):
+def test_what_no_program_can_fetch_comes_with_its_steps_and_a_status(
+    data, tmp_path, monkeypatch, capsys, as_a_fresh_process
+):
     with pytest.raises(SystemExit) as left:
         run_command(monkeypatch, f"data={data}", f"paths.data={tmp_path}")
     assert left.value.code == 1
     printed = capsys.readouterr()
     assert "1. " in printed.out
     assert str(tmp_path) in printed.out
-    assert printed.err.strip().splitlines()[-1] == f"error: {data} cannot be fetched by a program; follow the 4 steps above."
+    assert (
+        printed.err.strip().splitlines()[-1]
+        == f"error: {data} cannot be fetched by a program; follow the 4 steps above."
+    )

@@ -49,7 +49,9 @@ def test_suffixes_are_everything_after_the_name_in_any_case(tmp_path):
     write(tmp_path / "images/train/aachen/0_leftImg8bit.PNG", NOISE)
     write(tmp_path / "masks/train/aachen/0_gtFine_labelIds.png", mask_of(1))
     write(tmp_path / "masks/train/aachen/0_gtFine_color.png", NOISE)
-    data = SegmentationFolder(tmp_path, labels=TWO, image_suffixes=["_leftImg8bit.png"], mask_suffix="_gtFine_labelIds.png")
+    data = SegmentationFolder(
+        tmp_path, labels=TWO, image_suffixes=["_leftImg8bit.png"], mask_suffix="_gtFine_labelIds.png"
+    )
     assert data[0]["name"] == "aachen/0"
 
 
@@ -101,7 +103,9 @@ def test_a_value_without_meaning_is_reported_with_file_count_and_option(tmp_path
     raw = mask_of(0, dtype)
     raw[1, :5] = value
     write_pairs(tmp_path, ["a"], raw)
-    with pytest.raises(UserError, match=rf"a\.png holds {value} \(5 pixels\); known are 0\.\.1.*data\.train\.label_map.*names"):
+    with pytest.raises(
+        UserError, match=rf"a\.png holds {value} \(5 pixels\); known are 0\.\.1.*data\.train\.label_map.*names"
+    ):
         SegmentationFolder(tmp_path, labels=TWO, label_map=label_map)[0]
 
 
@@ -114,7 +118,9 @@ def test_the_label_map_of_the_message_can_be_pasted_into_a_shell(tmp_path, label
     given = [] if label_map is None else ["data.train.label_map={0: 0, 1: 1}"]
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         config = compose("train", ["data=folder", "data.root=/nowhere", "paths.run=/nowhere", *given, override])
-    target = SegmentationFolder(tmp_path, labels=TWO, label_map=OmegaConf.to_container(config.data.train.label_map))[0]["target"]
+    target = SegmentationFolder(tmp_path, labels=TWO, label_map=OmegaConf.to_container(config.data.train.label_map))[0][
+        "target"
+    ]
     np.testing.assert_array_equal(target[0], [0, 1, 255, 255, 255, 255])
 
 
@@ -140,7 +146,9 @@ def test_reduce_zero_label_is_the_label_map_of_every_value_minus_one():
 def test_messages_name_the_options_of_their_split(tmp_path, data, option):
     facts = {"labels": TWO} if data is SegmentationFolder else {"range": INDOORS}
     write_pairs(tmp_path, ["a"], mask_of(1), targets="targets")
-    with pytest.raises(UserError, match=rf"^data\.val\.{option}=nowhere is not there.*: set data\.val\.{option} to one"):
+    with pytest.raises(
+        UserError, match=rf"^data\.val\.{option}=nowhere is not there.*: set data\.val\.{option} to one"
+    ):
         data(tmp_path, **facts, **{option: "nowhere"}, config_key="data.val")
     with pytest.raises(UserError, match=r"^data\.val\.images=nowhere is not there"):
         data(tmp_path, **facts, images="nowhere", **{option: "targets"}, config_key="data.val")
@@ -187,14 +195,17 @@ def test_a_missing_root_is_named(tmp_path):
 def test_a_missing_folder_is_named_with_what_is_there(tmp_path):
     write_pairs(tmp_path, ["a"], mask_of(0), targets="annotations/train")
     with pytest.raises(
-        UserError, match=r"data\.train\.masks=masks/train is not there.*holds annotations, images: set data\.train\.masks to"
+        UserError,
+        match=r"data\.train\.masks=masks/train is not there.*holds annotations, images: set data\.train\.masks to",
     ):
         SegmentationFolder(tmp_path, labels=TWO)
 
 
 def test_a_folder_without_fitting_files_is_named(tmp_path):
     write_pairs(tmp_path, ["a"], mask_of(0))
-    with pytest.raises(UserError, match=r"masks/train holds no file that ends in _labels\.png.*set data\.train\.mask_suffix\."):
+    with pytest.raises(
+        UserError, match=r"masks/train holds no file that ends in _labels\.png.*set data\.train\.mask_suffix\."
+    ):
         SegmentationFolder(tmp_path, labels=TWO, mask_suffix="_labels.png")
 
 
@@ -273,7 +284,9 @@ def test_depth_outside_the_range_is_invalid(tmp_path):
 
 def test_a_wrong_scale_is_found_at_once(tmp_path):
     write_pairs(tmp_path, ["a"], mask_of(2500, np.uint16), targets="depth/train")
-    with pytest.raises(UserError, match=r"a\.png holds 2500\.\.2500 m with data\.train\.scale=1.*set data\.train\.scale"):
+    with pytest.raises(
+        UserError, match=r"a\.png holds 2500\.\.2500 m with data\.train\.scale=1.*set data\.train\.scale"
+    ):
         DepthFolder(tmp_path, range=INDOORS, scale=1)
     with pytest.raises(UserError, match=r"data\.train\.scale is 0"):
         DepthFolder(tmp_path, range=INDOORS, scale=0)
@@ -353,7 +366,9 @@ def test_camvid_is_read_whole(shared):
     sample = train[0]
     raw = np.array(Image.open(shared / f"camvid/masks/train/{sample['name']}.png"))
     np.testing.assert_array_equal(sample["target"], np.where(raw == 11, 255, raw))
-    np.testing.assert_array_equal(sample["image"], np.array(Image.open(shared / f"camvid/images/train/{sample['name']}.jpg")))
+    np.testing.assert_array_equal(
+        sample["image"], np.array(Image.open(shared / f"camvid/images/train/{sample['name']}.jpg"))
+    )
 
 
 @pytest.mark.needs_shared

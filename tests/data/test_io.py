@@ -168,7 +168,9 @@ def test_a_mask_of_an_array_file_is_its_values(tmp_path):
 
 def test_a_mask_in_colors_is_refused_with_the_colors(tmp_path):
     colors = np.array([[[128, 0, 0], [0, 128, 0]]], dtype=np.uint8)
-    with pytest.raises(UserError, match=r"a\.png is a mask in 2 colors, such as \(0, 128, 0\), .*8-bit gray or palette"):
+    with pytest.raises(
+        UserError, match=r"a\.png is a mask in 2 colors, such as \(0, 128, 0\), .*8-bit gray or palette"
+    ):
         read_mask(saved(colors, tmp_path / "a.png"))
 
 

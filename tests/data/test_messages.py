@@ -19,12 +19,20 @@ FILES = [
 def messages(file):
     """The text that each UserError is made of, without what is filled in, by line."""
     for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.endswith("Error") and node.args:
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id.endswith("Error")
+            and node.args
+        ):
             text = node.args[0]
             if node.func.id in ("RuntimeError", "IndexError"):
                 continue
             if isinstance(text, ast.JoinedStr):
-                yield node.lineno, "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in text.values)
+                yield (
+                    node.lineno,
+                    "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in text.values),
+                )
             elif isinstance(text, ast.Constant):
                 yield node.lineno, text.value
 

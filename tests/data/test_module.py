@@ -129,9 +129,15 @@ def test_images_without_repeats_come_in_the_order_of_the_permutation():
 @pytest.mark.parametrize("world", [1, 2, 3, 8])
 @pytest.mark.parametrize(("length", "repeats"), [(24, 3), (25, 3), (26, 4), (2, 3)])
 def test_repeats_are_dealt_out_to_the_processes_like_cards(as_process, length, repeats, world):
-    """The definition: every image of the shuffled set so many times in a row, dealt out in turn until the epoch is full."""
+    """The definition: every image of the shuffled set so many times in a row, dealt out
+    in turn until the epoch is full.
+    """
     hands = [[] for _ in range(world)]
-    row = [(1, int(index), repeat) for index in np.random.default_rng([3, 1]).permutation(length) for repeat in range(repeats)]
+    row = [
+        (1, int(index), repeat)
+        for index in np.random.default_rng([3, 1]).permutation(length)
+        for repeat in range(repeats)
+    ]
     for place in range(length // world * world):
         hands[place % world].append(row[place])
     for rank in range(world):
@@ -356,7 +362,9 @@ def test_an_error_in_a_transform_names_the_sample():
 # -- options -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("option", "value"), [("batch_size", 0), ("eval_batch_size", 0), ("num_workers", -1), ("repeats", 0)])
+@pytest.mark.parametrize(
+    ("option", "value"), [("batch_size", 0), ("eval_batch_size", 0), ("num_workers", -1), ("repeats", 0)]
+)
 def test_options_out_of_their_range_are_refused_by_name(option, value):
     with pytest.raises(UserError, match=rf"data\.{option} is {value}"):
         module_of(**{option: value})

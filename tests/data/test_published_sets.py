@@ -94,7 +94,8 @@ def test_the_published_predictions_score_what_the_benchmark_publishes(shared):
     scores = metrics.compute()
     iou = torch.stack([scores[f"IoU/{index}"] for index in range(150)])
     assert f"{scores['aAcc']:.2%}" == "100.00%"
-    # The benchmark's code counts a class that occurs nowhere as 0 and divides by all 150. Of 150, 15 occur, and are right.
+    # The benchmark's code counts a class that occurs nowhere as 0 and divides by all
+    # 150. Of 150, 15 occur, and are right.
     assert f"{iou.nan_to_num(0).mean():.4f}" == "0.1000"
     # mmsegmentation, and so we, divide by the classes that occur.
     assert f"{scores['mIoU']:.4f}" == "1.0000"
@@ -240,7 +241,9 @@ def test_unpacked_validation_images_get_their_labels_from_the_kit(tmp_path):
 
 
 def test_what_is_missing_of_imagenet_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"neither a folder train .* nor ILSVRC2012_img_train\.tar; run pvtseg download"):
+    with pytest.raises(
+        UserError, match=r"neither a folder train .* nor ILSVRC2012_img_train\.tar; run pvtseg download"
+    ):
         imagenet(tmp_path, split="train", labels=THREE)
     make_imagenet_archives(tmp_path)
     with pytest.raises(UserError, match=r"holds 3 classes; wanted are 1000"):

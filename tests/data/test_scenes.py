@@ -97,7 +97,9 @@ def contains(shape, points):
 
 
 def walk(room, row, column, height, width, step=0.001):
-    """Depth and class of one pixel: walk along its ray a millimeter at a time until something is in the way."""
+    """Depth and class of one pixel: walk along its ray a millimeter at a time until
+    something is in the way.
+    """
     camera = room.camera
     across, down = (2 * (column + 0.5) / width - 1) * camera.half[0], (2 * (row + 0.5) / height - 1) * camera.half[1]
     ray = np.array(camera.forward) + across * np.array(camera.right) + down * np.array(camera.down)
@@ -135,7 +137,9 @@ def test_depth_and_classes_come_from_the_same_hit(scenes):
 
 
 def test_depth_is_planar(scenes):
-    """Rays that measure one along the optical axis, times the depth, end at a height of zero where there is floor."""
+    """Rays that measure one along the optical axis, times the depth, end at a height of
+    zero where there is floor.
+    """
     for scene in scenes[:6]:
         camera, (height, width) = scene.room.camera, SMALL
         floor = scene.segmentation_map == CLASSES.index("floor")
@@ -264,7 +268,9 @@ def test_the_configuration_counts_the_classes_of_the_scenes(target):
 def test_several_targets_come_by_name():
     sample = Scenes("val", target=["segmentation", "depth"], length=20, size=SMALL)[3]
     for name in ("segmentation", "depth"):
-        np.testing.assert_array_equal(sample["target"].pop(name), Scenes("val", target=name, length=20, size=SMALL)[3]["target"])
+        np.testing.assert_array_equal(
+            sample["target"].pop(name), Scenes("val", target=name, length=20, size=SMALL)[3]["target"]
+        )
     assert not sample["target"]
 
 

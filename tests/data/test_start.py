@@ -1,4 +1,6 @@
-"""Training refuses data that cannot be learned from, before its first step, with an option that pastes into a shell."""
+"""Training refuses data that cannot be learned from, before its first step, with an
+option that pastes into a shell.
+"""
 
 import shlex
 
@@ -68,7 +70,9 @@ def test_masks_of_0_and_255_for_one_class_are_refused_with_both_options_to_paste
 def test_a_last_class_that_255_hides_is_refused(tmp_path):
     """0, 128 and 255 were meant for three classes; the user has mapped 128 by hand."""
     folder(tmp_path, lambda index: np.where(disc(30, 50, 8), 1, binary(index)).astype(np.uint8))
-    with pytest.raises(UserError, match="hold 0, 1 and 255 only, and 255 is ignored, so 'sky' is never seen") as refused:
+    with pytest.raises(
+        UserError, match="hold 0, 1 and 255 only, and 255 is ignored, so 'sky' is never seen"
+    ) as refused:
         start(tmp_path, "data.labels.names=[background,road,sky]")
     assert pasted(refused.value, "data.")[0] == "data.train.label_map={0: 0, 1: 1, 255: 2}"
 
@@ -79,7 +83,9 @@ def test_ignored_borders_around_known_classes_are_fine(tmp_path, names):
 
 
 def test_a_rare_class_beside_ignored_borders_is_found_further_on(tmp_path):
-    """Of a hundred images one shows the class, and it is none of those that are checked first."""
+    """Of a hundred images one shows the class, and it is none of those that are checked
+    first.
+    """
     rare = 10
     folder(tmp_path, lambda index: with_void(index, label=int(index == rare)), count=100)
     assert rare not in np.linspace(0, 99, COUNT).round()
@@ -92,7 +98,9 @@ def test_masks_without_any_ignored_pixel_are_fine(tmp_path):
 
 def test_masks_that_are_all_ignored_are_refused(tmp_path):
     folder(tmp_path, lambda index: np.full((40, 60), 255, np.uint8))
-    with pytest.raises(UserError, match=r"no pixel of 20 training masks has a class: all are data\.labels\.ignore_index=255"):
+    with pytest.raises(
+        UserError, match=r"no pixel of 20 training masks has a class: all are data\.labels\.ignore_index=255"
+    ):
         start(tmp_path, TWO)
 
 
@@ -123,7 +131,9 @@ def test_depth_in_another_unit_is_refused_with_the_option(tmp_path):
     """The first map is empty, so that the scale cannot be judged by it."""
     depths(tmp_path, lambda index: np.full((40, 60), 2500 * (index > 0), np.uint16))
     start(tmp_path, "task=depth")
-    with pytest.raises(UserError, match=r"data\.train\.scale=1(\.0)?; set data\.train\.scale .* data\.train\.scale=0\.001"):
+    with pytest.raises(
+        UserError, match=r"data\.train\.scale=1(\.0)?; set data\.train\.scale .* data\.train\.scale=0\.001"
+    ):
         start(tmp_path, "task=depth", "data.train.scale=1.0")
 
 

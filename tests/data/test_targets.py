@@ -1,4 +1,6 @@
-"""Configurations name the file that defines each part, so that a stored configuration has one spelling."""
+"""Configurations name the file that defines each part, so that a stored configuration
+has one spelling.
+"""
 
 import re
 

@@ -42,7 +42,9 @@ def depths(tmp_path):
     for index in range(6):
         split = "val" if index > 3 else "train"
         write(tmp_path / f"data/images/{split}/{index}.jpg", noise(index, 12, 16))
-        write(tmp_path / f"data/depth/{split}/{index}.png", np.linspace(900, 5000, 192).reshape(12, 16).astype(np.uint16))
+        write(
+            tmp_path / f"data/depth/{split}/{index}.png", np.linspace(900, 5000, 192).reshape(12, 16).astype(np.uint16)
+        )
     return tmp_path / "data"
 
 
@@ -139,7 +141,13 @@ DEFECTS = {
     "a truncated JPEG": (segmentation, truncate, "unreadable", "images/train/1.jpg", "restore the file"),
     "a missing mask": (segmentation, lose_a_mask, "no_label", "images/train/1.jpg", "add the label"),
     "a size mismatch": (segmentation, change_a_size, "size", "masks/train/1.png is 16x10", "write the pair again"),
-    "a label out of range": (segmentation, invent_a_label, "label", "masks/train/1.png holds 7", "data.train.label_map"),
+    "a label out of range": (
+        segmentation,
+        invent_a_label,
+        "label",
+        "masks/train/1.png holds 7",
+        "data.train.label_map",
+    ),
     "a palette image": (segmentation, save_with_a_palette, "palette", "masks/train/1.png", "write all masks alike"),
     "a mask in colors": (segmentation, save_in_colors, "palette", "masks/train/1.png", "write the masks again"),
     "depth in meters": (depth, save_in_meters, "depth", "depth/train/1.png", "write it again in the unit"),
@@ -236,7 +244,8 @@ def test_the_weights_are_in_the_runs_folder_and_where_the_loss_looks_for_them(st
     content = json.loads((stripes.parent / "run/class_weights.json").read_text())
     assert content == json.loads(weights_file(stripes).read_text())
     assert content["names"] == CLASSES
-    # Four masks of 192 pixels: three of 48 each of every class, one of 144 of ground and 48 of sky.
+    # Four masks of 192 pixels: three of 48 each of every class, one of 144 of ground
+    # and 48 of sky.
     labeled = 3 * 144 + 192
     np.testing.assert_allclose(content["frequency"], [288 / labeled, 192 / labeled, 144 / labeled])
     local = np.array([288 / labeled, 192 / labeled, 144 / (3 * 144)])
@@ -257,7 +266,11 @@ def test_several_targets_are_checked_one_by_one():
 
         def __getitem__(self, index):
             depth = np.full((4, 4), 2 + index, np.float32)
-            return {"image": noise(index, 4, 4), "target": {"segmentation": np.full((4, 4), index), "depth": depth}, "name": ""}
+            return {
+                "image": noise(index, 4, 4),
+                "target": {"segmentation": np.full((4, 4), index), "depth": depth},
+                "name": "",
+            }
 
     split = SplitStatistics("train", count=2)
     for check in check_dataset(Both(), "train", labels=ClassInfo(["a", "b"]), depth=DepthRange(1, 10), num_workers=0):
@@ -374,7 +387,14 @@ def test_a_kind_that_does_not_exist_is_not_accepted(stripes):
 def test_the_command_leaves_with_a_status(stripes, monkeypatch, capsys, as_a_fresh_process):
     truncate(stripes)
     names = "data.labels.names=[ground,sky,sea]"
-    words = ["task=segmentation", "data=folder", f"data.root={stripes}", names, "data.batch_size=1", "verify.num_workers=0"]
+    words = [
+        "task=segmentation",
+        "data=folder",
+        f"data.root={stripes}",
+        names,
+        "data.batch_size=1",
+        "verify.num_workers=0",
+    ]
     monkeypatch.setattr(sys, "argv", ["pvtseg verify", *words, f"hydra.run.dir={stripes.parent}/run"])
     with pytest.raises(SystemExit) as left:
         command.main()

@@ -59,7 +59,9 @@ def by_hand(head, features):
         (convolution, norm, _), _ = block
         return F.relu(norm(F.conv2d(maps, convolution.weight, padding=1)))
 
-    p4, p3, p2, p1 = (project(maps) for project, maps in zip(reversed(head.pyramid.project), reversed(features), strict=True))
+    p4, p3, p2, p1 = (
+        project(maps) for project, maps in zip(reversed(head.pyramid.project), reversed(features), strict=True)
+    )
     p3 = p3 + F.interpolate(p4, size=p3.shape[-2:], mode="nearest")
     p2 = p2 + F.interpolate(p3, size=p2.shape[-2:], mode="nearest")
     p1 = p1 + F.interpolate(p2, size=p1.shape[-2:], mode="nearest")

@@ -81,18 +81,21 @@ def photo(height, width):
 
 
 def published(model, image, base_size, ratios, flip, *, full_size=False):
-    """mmsegmentation's protocol with OpenCV and torch alone: mean probabilities (K, H, W).
+    """mmsegmentation's protocol with OpenCV and torch alone: mean probabilities (K, H,
+    W).
 
-    Resize the original so that it fits into base_size * ratio. Stretch each side up to a
-    multiple of 32. Normalize and run the model. Upsample the logits to the original's size,
-    for full_size by way of the resized image's. Softmax, flip back, mean.
+    Resize the original so that it fits into base_size * ratio. Stretch each side up to
+    a multiple of 32. Normalize and run the model. Upsample the logits to the original's
+    size, for full_size by way of the resized image's. Softmax, flip back, mean.
     """
     height, width = image.shape[:2]
     long, short = base_size
     means = []
     for ratio in ratios:
         scale = min(int(long * ratio) / max(height, width), int(short * ratio) / min(height, width))
-        scaled = cv2.resize(image, (int(width * scale + 0.5), int(height * scale + 0.5)), interpolation=cv2.INTER_LINEAR)
+        scaled = cv2.resize(
+            image, (int(width * scale + 0.5), int(height * scale + 0.5)), interpolation=cv2.INTER_LINEAR
+        )
         aligned = [math.ceil(side / 32) * 32 for side in scaled.shape[:2]]
         scaled = cv2.resize(scaled, aligned[::-1], interpolation=cv2.INTER_LINEAR)
         for flipped in (False, True) if flip else (False,):
@@ -174,7 +177,9 @@ def test_the_outputs_of_several_heads_are_flipped_each_as_its_kind(segmenter, cl
 
 def test_outputs_that_are_no_maps_cannot_be_flipped_back():
     boxes = torch.zeros(1, 100, 4)
-    with pytest.raises(UserError, match=r"outputs of shape \(1, 100, 4\) cannot be flipped back; use inference=whole\.$"):
+    with pytest.raises(
+        UserError, match=r"outputs of shape \(1, 100, 4\) cannot be flipped back; use inference=whole\.$"
+    ):
         run(Flip(Whole()), lambda image, image_size: boxes, torch.zeros(1, 3, 64, 64))
 
 

@@ -124,7 +124,10 @@ def lies_on_the_grid(length, window, stride):
 def near_a_border(length, window, stride):
     """The pixels along a side within 4 pixels of a window border inside of the image."""
     pixels = torch.arange(length) + 0.5
-    ends = {end for places, _ in windows(length, 1, window, stride) for end in (places.start, places.stop)} - {0, length}
+    ends = {end for places, _ in windows(length, 1, window, stride) for end in (places.start, places.stop)} - {
+        0,
+        length,
+    }
     return torch.stack([torch.zeros(length, dtype=torch.bool), *((pixels - end).abs() < 4 for end in ends)]).any(dim=0)
 
 
@@ -184,7 +187,10 @@ def test_outputs_at_every_pixel_are_averaged_there_whatever_the_window(grid, hei
     ("blend", "weigh"),
     [
         ("hann", lambda place, count: np.sin(np.pi * (place + 0.5) / count) ** 2),
-        ("gaussian", lambda place, count: np.maximum(np.exp(-0.5 * ((place + 0.5 - count / 2) / (count / 8)) ** 2), 1e-3)),
+        (
+            "gaussian",
+            lambda place, count: np.maximum(np.exp(-0.5 * ((place + 0.5 - count / 2) / (count / 8)) ** 2), 1e-3),
+        ),
     ],
 )
 def test_the_middle_of_a_window_may_have_more_weight(blend, weigh):
@@ -218,7 +224,9 @@ def test_any_stride_up_to_the_window_covers_every_pixel(window):
 
 @pytest.mark.parametrize("stride", [600, [512, 513]])
 def test_a_stride_beyond_the_window_is_refused(stride):
-    with pytest.raises(UserError, match=r"stride \d+ leaves gaps between windows of 512; use a stride of at most 512\.$"):
+    with pytest.raises(
+        UserError, match=r"stride \d+ leaves gaps between windows of 512; use a stride of at most 512\.$"
+    ):
         SlidingWindow(512, stride=stride)
 
 
@@ -313,4 +321,6 @@ def test_the_protocol_names_window_stride_weights_and_grid():
     assert SlidingWindow(512, stride=[256, 384]).protocol == (
         "sliding window 512 x 512, stride 256 x 384, averaged every 4 pixels"
     )
-    assert SlidingWindow(512, stride=256, blend="hann", grid=1).protocol.endswith("averaged with hann weights at every pixel")
+    assert SlidingWindow(512, stride=256, blend="hann", grid=1).protocol.endswith(
+        "averaged with hann weights at every pixel"
+    )

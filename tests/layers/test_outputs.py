@@ -14,7 +14,8 @@ from pvtseg.layers.outputs import map_outputs, to_numpy, unbatched
 
 def test_a_function_of_outputs_is_that_of_the_tensors_at_the_same_place():
     one, other = (
-        {"depth": torch.rand(2, 1, 3, 4), "queries": {"logits": torch.rand(2, 5), "boxes": torch.rand(2, 4)}} for _ in range(2)
+        {"depth": torch.rand(2, 1, 3, 4), "queries": {"logits": torch.rand(2, 5), "boxes": torch.rand(2, 4)}}
+        for _ in range(2)
     )
     found = map_outputs(torch.sub, one, other)
     assert torch.equal(found["depth"], one["depth"] - other["depth"])

@@ -75,11 +75,16 @@ def test_frozen_parameters_and_inputs_get_no_gradient(monkeypatch):
 
 def test_in_training_no_intermediate_of_a_chunk_is_saved(monkeypatch):
     mlp = ConvFeedForward(8, 4, after_expand=nn.Identity())
-    block, tokens = Block(8, nn.Identity(), mlp, drop_path_rate=0.0, eps=1e-6), torch.randn(2, 32, 32, 8, requires_grad=True)
+    block, tokens = (
+        Block(8, nn.Identity(), mlp, drop_path_rate=0.0, eps=1e-6),
+        torch.randn(2, 32, 32, 8, requires_grad=True),
+    )
 
     def kept() -> int:
         sizes = []
-        with torch.autograd.graph.saved_tensors_hooks(lambda tensor: sizes.append(tensor.numel()) or tensor, lambda kept: kept):
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda tensor: sizes.append(tensor.numel()) or tensor, lambda kept: kept
+        ):
             block(tokens)
         return max(sizes)
 
@@ -101,7 +106,9 @@ def test_under_autocast_the_function_is_called_once(monkeypatch):
 @pytest.mark.parametrize(("coarse_size", "size"), SIZES)
 @pytest.mark.parametrize("num_channels", [1, 3])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_the_upsampled_chunks_together_are_the_interpolated_map(monkeypatch, coarse_size, size, num_channels, dtype, chunk_bytes):
+def test_the_upsampled_chunks_together_are_the_interpolated_map(
+    monkeypatch, coarse_size, size, num_channels, dtype, chunk_bytes
+):
     monkeypatch.setattr(row_chunks, "CPU_UPSAMPLED_BYTES", chunk_bytes)
     maps = torch.randn(1, num_channels, *coarse_size, dtype=dtype)
     coarse = channels_last(maps[0])

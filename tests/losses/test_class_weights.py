@@ -54,7 +54,9 @@ def test_weights_of_other_classes_are_refused(root):
         measured_weights(root, ["road", "bus"])
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"names": ["road", "car"]}', '{"names": ["road", "car"], "weights": [1, "a"]}'])
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"names": ["road", "car"]}', '{"names": ["road", "car"], "weights": [1, "a"]}']
+)
 def test_a_damaged_file_is_named(root, content):
     write(root, content)
     with pytest.raises(UserError, match=r"\.json is not what `pvtseg verify` writes"):

@@ -13,7 +13,9 @@ WEIGHTS = [0.5, 2.0, 1.0, 0.1, 3.0]
 
 
 @pytest.mark.parametrize("class_weights", [None, WEIGHTS], ids=["equal", "weighted"])
-@pytest.mark.parametrize("target", [torch.arange(6) % 5, torch.rand(6, 5).softmax(dim=1)], ids=["indices", "probabilities"])
+@pytest.mark.parametrize(
+    "target", [torch.arange(6) % 5, torch.rand(6, 5).softmax(dim=1)], ids=["indices", "probabilities"]
+)
 def test_it_is_torchs_loss_of_class_indices_and_of_probabilities(target, class_weights):
     logits = torch.randn(6, 5, requires_grad=True)
     ours = ClassificationCrossEntropy(label_smoothing=0.1, class_weights=class_weights)(logits, target)
@@ -27,7 +29,9 @@ def test_it_is_torchs_loss_of_class_indices_and_of_probabilities(target, class_w
 
 def test_the_class_255_of_an_image_is_a_class():
     logits, target = torch.randn(2, 1000), torch.tensor([255, 255])
-    torch.testing.assert_close(ClassificationCrossEntropy()(logits, target)["cross_entropy"], F.cross_entropy(logits, target))
+    torch.testing.assert_close(
+        ClassificationCrossEntropy()(logits, target)["cross_entropy"], F.cross_entropy(logits, target)
+    )
     with pytest.raises(UserError, match="label 1000"):
         ClassificationCrossEntropy()(logits, target + 745)
 

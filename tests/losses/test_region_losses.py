@@ -204,8 +204,13 @@ def test_the_ohem_loss_may_be_averaged_over_all_pixels_as_mmsegmentation_does():
     p = fine.softmax(dim=1).gather(1, labels[:, None]).squeeze(1)
     hard = p < max(0.7, p.detach().sort().values[2 * 50].item())
     assert 0 < hard.sum() < len(labels) < target.numel()
-    theirs = F.cross_entropy(fine[hard], labels[hard], torch.tensor(weights, dtype=fine.dtype), reduction="sum") / target.numel()
-    assert_same(value(OHEMCrossEntropy(min_kept=50, average="all", class_weights=weights), logits, target), theirs, logits)
+    theirs = (
+        F.cross_entropy(fine[hard], labels[hard], torch.tensor(weights, dtype=fine.dtype), reduction="sum")
+        / target.numel()
+    )
+    assert_same(
+        value(OHEMCrossEntropy(min_kept=50, average="all", class_weights=weights), logits, target), theirs, logits
+    )
 
 
 def test_options_that_make_no_sense_are_refused():

@@ -26,7 +26,9 @@ def metrics_of(images: slice) -> dict[str, float]:
     scores = torch.randn(6, 8, generator=generator)
     predictions = zip(maps, depth.roll(1, dims=2), scores, strict=True)
     targets = zip(target_maps, depth * valid, target_maps[:, 0, 0], strict=True)
-    metrics = MetricsByName(dict(zip(NAMES, (SegmentationMetrics(5), DepthMetrics(), ClassificationMetrics(8)), strict=True)))
+    metrics = MetricsByName(
+        dict(zip(NAMES, (SegmentationMetrics(5), DepthMetrics(), ClassificationMetrics(8)), strict=True))
+    )
     metrics.update(
         *([dict(zip(NAMES, image, strict=True)) for image in list(values)[images]] for values in (predictions, targets))
     )

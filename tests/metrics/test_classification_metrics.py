@@ -51,7 +51,9 @@ def test_without_an_image_everything_is_nan():
 
 
 def test_scores_of_another_number_of_classes_are_refused():
-    with pytest.raises(UserError, match=r"2 predictions of shape \(10,\) for 2 targets and 20 classes; give scores \(20,\)"):
+    with pytest.raises(
+        UserError, match=r"2 predictions of shape \(10,\) for 2 targets and 20 classes; give scores \(20,\)"
+    ):
         ClassificationMetrics(20).update(list(torch.zeros(2, 10)), list(torch.zeros(2).long()))
 
 

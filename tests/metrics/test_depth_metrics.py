@@ -145,7 +145,9 @@ def test_the_crops_of_kitti_are_the_published_ones(crop, size, rows, columns):
 
 def test_the_crop_of_nyu_refuses_another_size():
     depth = torch.ones(1, 240, 320)
-    with pytest.raises(UserError, match=r"240 x 320, and metrics\.crop=nyu is defined for 480 x 640; .*metrics\.crop=null"):
+    with pytest.raises(
+        UserError, match=r"240 x 320, and metrics\.crop=nyu is defined for 480 x 640; .*metrics\.crop=null"
+    ):
         measured(depth, depth, crop="nyu")
 
 

@@ -18,7 +18,8 @@ def images(count: int = 3) -> tuple[list[dict], list[dict]]:
     """Predictions and targets by name, each image of a size of its own."""
     sizes = [(6 + index, 9) for index in range(count)]
     return tuple(
-        [{"segmentation": torch.randint(2, size), "depth": 1 + 8 * torch.rand(size)} for size in sizes] for _ in range(2)
+        [{"segmentation": torch.randint(2, size), "depth": 1 + 8 * torch.rand(size)} for size in sizes]
+        for _ in range(2)
     )
 
 

@@ -82,7 +82,9 @@ def test_layer_decay_reads_the_layers_from_any_backbone():
 
 def test_layer_decay_needs_a_backbone_that_tells_its_layers():
     model = Model(nn.Linear(2, 3), nn.Linear(3, 4))
-    with pytest.raises(pvtseg.UserError, match=r"optimizer\.layer_decay is 0\.5, and Linear has no layer_ids.*layer_decay=1"):
+    with pytest.raises(
+        pvtseg.UserError, match=r"optimizer\.layer_decay is 0\.5, and Linear has no layer_ids.*layer_decay=1"
+    ):
         adamw(model, lr=1.0, layer_decay=0.5)
     assert {group["lr"] for group in settings(model, lr=1.0).values()} == {1.0}
 
@@ -148,11 +150,15 @@ def test_segformers_rules_for_parts_of_names():
 
 
 def test_semantic_fpn_decays_everything():
-    assert {group["weight_decay"] for group in settings(model_of(), lr=1e-4, weight_decay=1e-4, decay="all").values()} == {1e-4}
+    assert {
+        group["weight_decay"] for group in settings(model_of(), lr=1e-4, weight_decay=1e-4, decay="all").values()
+    } == {1e-4}
 
 
 def test_a_rule_that_is_not_known_is_refused():
-    with pytest.raises(pvtseg.UserError, match=r"optimizer\.decay='biases'.*use no_norm_and_bias, all_but_norms or all"):
+    with pytest.raises(
+        pvtseg.UserError, match=r"optimizer\.decay='biases'.*use no_norm_and_bias, all_but_norms or all"
+    ):
         adamw(model_of(), lr=1e-3, decay="biases")
 
 

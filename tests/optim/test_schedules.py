@@ -39,7 +39,9 @@ def test_poly_takes_a_power_and_a_floor():
 
 
 def test_cosine_starts_at_the_peak_and_ends_at_its_fraction():
-    assert curve(cosine, 100, [0, 25, 50, 100]) == pytest.approx([BASE, BASE * (1 + 0.5**0.5) / 2, BASE / 2, 0], abs=1e-20)
+    assert curve(cosine, 100, [0, 25, 50, 100]) == pytest.approx(
+        [BASE, BASE * (1 + 0.5**0.5) / 2, BASE / 2, 0], abs=1e-20
+    )
     ends = curve(cosine, 300, [0, 5, 300], warmup_steps=5, warmup_ratio=1e-3, final_ratio=0.01)
     assert ends[0] == pytest.approx(BASE * 1e-3)
     assert ends[1] == pytest.approx(BASE, rel=1e-2)

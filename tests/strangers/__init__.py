@@ -1,1 +1,3 @@
-"""Parts of somebody else: a task that finds the bright spot of an image, and a part for each interface of pvtseg."""
+"""Parts of somebody else: a task that finds the bright spot of an image, and a part for
+each interface of pvtseg.
+"""

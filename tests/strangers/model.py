@@ -54,7 +54,9 @@ class PointLoss(nn.Module):
 
 
 class MapLoss(nn.Module):
-    """The mean square of logits, for any target: it teaches nothing and fits every head of maps."""
+    """The mean square of logits, for any target: it teaches nothing and fits every head
+    of maps.
+    """
 
     def forward(self, outputs: Tensor, target) -> dict[str, Tensor]:
         return {"square": outputs.square().mean()}

@@ -20,7 +20,10 @@ class SpotPostProcess(nn.Module):
 
     def forward(self, outputs: list[Tensor], sizes: list[tuple[int, int]]) -> list[Spot]:
         points = sum(outputs) / len(outputs)
-        return [Spot(point * point.new_tensor([width, height])) for point, (height, width) in zip(points, sizes, strict=True)]
+        return [
+            Spot(point * point.new_tensor([width, height]))
+            for point, (height, width) in zip(points, sizes, strict=True)
+        ]
 
 
 class SpotVisualizer:

@@ -96,7 +96,9 @@ class PyramidVisionTransformer(nn.Module):
         norm_eps: float = 1e-6,
     ):
         super().__init__()
-        _check_stages(channels=channels, depths=depths, mlp_ratios=mlp_ratios, num_heads=num_heads, reductions=reductions)
+        _check_stages(
+            channels=channels, depths=depths, mlp_ratios=mlp_ratios, num_heads=num_heads, reductions=reductions
+        )
         _check_heads(channels, num_heads)
         _check_out_indices(out_indices)
         if in_channels < 1:
@@ -133,13 +135,17 @@ class PyramidVisionTransformer(nn.Module):
             width = channels[stage]
             attention = ReducedAttention(width, num_heads[stage], reduction(stage), qkv_bias=qkv_bias)
             after_expand = nn.ReLU() if linear else nn.Identity()
-            mlp = ConvFeedForward(width, mlp_ratios[stage], after_expand=after_expand, activation=activation_of(activation))
+            mlp = ConvFeedForward(
+                width, mlp_ratios[stage], after_expand=after_expand, activation=activation_of(activation)
+            )
             return Block(width, attention, mlp, drop_path_rate=drop_path_rate, eps=norm_eps)
 
         def embedding(stage: int) -> PatchEmbedding:
             widths, strides = (in_channels, *channels), (1, *STRIDES)
             stride = strides[stage + 1] // strides[stage]
-            return PatchEmbedding(widths[stage], widths[stage + 1], patch_size=PATCH_SIZES[stage], stride=stride, eps=embed_eps)
+            return PatchEmbedding(
+                widths[stage], widths[stage + 1], patch_size=PATCH_SIZES[stage], stride=stride, eps=embed_eps
+            )
 
         rates = iter(torch.linspace(0, drop_path_rate, sum(depths), device="cpu").tolist())
         self.stages = nn.ModuleList(

@@ -34,7 +34,9 @@ PVT_V2_RATIOS = (8, 8, 4, 4)
 MIT_RATIOS = (4, 4, 4, 4)  # and PVT v2 b5's, so that MiT-B5 and PVTv2-B5 are one encoder
 
 
-def variant_of(channels: Sequence[int], depths: Sequence[int], mlp_ratios: Sequence[int], linear: bool = False) -> str | None:
+def variant_of(
+    channels: Sequence[int], depths: Sequence[int], mlp_ratios: Sequence[int], linear: bool = False
+) -> str | None:
     """The function of this file that builds an encoder of these sizes: "pvt_v2_b0",
     "mit_b3"; None for other sizes.
 

@@ -1,6 +1,5 @@
 """The published families. A new one is a file here and an entry below."""
 
 from pvtseg.checkpoints.families import glpn, openmmlab, pvt_v2, segformer
-from pvtseg.checkpoints.families.family import Family
 
-FAMILIES: tuple[Family, ...] = (pvt_v2.FAMILY, segformer.FAMILY, glpn.FAMILY, openmmlab.FAMILY)
+FAMILIES = (pvt_v2.FAMILY, segformer.FAMILY, glpn.FAMILY, openmmlab.FAMILY)

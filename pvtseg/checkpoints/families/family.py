@@ -33,8 +33,8 @@ class Facts:
     """The facts of a published model that its weights do not show.
 
     image: the nodes `eval_transform` and `normalize`. names, palette, ignore_index: of
-    its classes. max_depth: in meters. interpolation: how depth is brought to the size of
-    the image. backbone: further options of the backbone.
+    its classes. max_depth: in meters. interpolation: how depth is brought to the size
+    of the image. backbone: further options of the backbone.
     """
 
     eps: Epsilons
@@ -51,9 +51,11 @@ class Facts:
 class Family:
     """A published family.
 
-    name: transformers' model_type if it is there. formats: the ways to name its weights.
+    name: transformers' model_type if it is there. formats: the ways to name its
+    weights.
     head: the head that came with it. eps: the epsilons of its norms by convention, such
-    as "official" and "huggingface". read: (architecture, layout, settings) -> the facts.
+    as "official" and "huggingface". read: (architecture, layout, settings) -> the
+    facts.
     write: (architecture, layout, configuration of ours) -> the settings to write beside
     the weights; extras go into the same file.
     """

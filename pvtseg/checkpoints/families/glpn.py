@@ -1,4 +1,6 @@
-"""GLPN: the authors' (https://github.com/vinvino02/GLPDepth) and transformers'. Both count from the coarsest map."""
+"""GLPN: the authors' (https://github.com/vinvino02/GLPDepth) and transformers'. Both
+count from the coarsest map.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,9 @@ TRANSFORMERS = Transformers(
 
 
 def read(architecture: Architecture, layout: str, beside: Settings) -> Facts:
-    """The facts of a GLPN. Its authors take the image unchanged in 0..1; its processor resizes depth bicubically."""
+    """The facts of a GLPN. Its authors take the image unchanged in 0..1; its processor
+    resizes depth bicubically.
+    """
     if layout == "huggingface":
         return replace(settings.read(TRANSFORMERS, architecture, beside), interpolation="bicubic")
     return Facts(OFFICIAL_EPS, {"eval_transform": images.original(), "normalize": images.no_normalize()})

@@ -1,7 +1,9 @@
-"""OpenMMLab: SegFormer of mmsegmentation 0.x and 1.x, and PVT v2 backbones of mmdetection.
+"""OpenMMLab: SegFormer of mmsegmentation 0.x and 1.x, and PVT v2 backbones of
+mmdetection.
 
-https://github.com/open-mmlab/mmsegmentation and https://github.com/open-mmlab/mmdetection name their encoders alike.
-mmsegmentation's SegFormer head is another one than the authors', see `pvtseg.heads.conv_segformer`.
+https://github.com/open-mmlab/mmsegmentation and
+https://github.com/open-mmlab/mmdetection name their encoders alike. mmsegmentation's
+SegFormer head is another one than the authors', see `pvtseg.heads.conv_segformer`.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ EPS: Epsilons = (1e-6, 1e-6)  # norm_cfg of MixVisionTransformer and PyramidVisi
 FRAME = re.compile(r"scale=\(\s*(\d+),\s*(\d+)\s*\)")  # of 1.x, and img_scale of 0.x
 
 # torch's MultiheadAttention stores the projections of query, key and value as one tensor
-IN_PROJECTION = SplitTensor("attention.in_projection.in_proj_", ("attention.query.", "attention.key_value."), sizes=(1, 2))
+IN_PROJECTION = SplitTensor(
+    "attention.in_projection.in_proj_", ("attention.query.", "attention.key_value."), sizes=(1, 2)
+)
 # 1 x 1 convolutions for our linear layers
 EXPAND = SplitTensor("mlp.expand_conv.", ("mlp.expand.",), kernel=(1, 1))
 CONTRACT = SplitTensor("mlp.contract_conv.", ("mlp.contract.",), kernel=(1, 1))
@@ -57,7 +61,11 @@ DECODER = [
 
 
 def _sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    return {"num_classes": len(state["head.classify.weight"]), "channels": len(state["head.norm.weight"]), "dropout": 0.1}
+    return {
+        "num_classes": len(state["head.classify.weight"]),
+        "channels": len(state["head.norm.weight"]),
+        "dropout": 0.1,
+    }
 
 
 HEAD = HeadKind("segmentation", "pvtseg.heads.conv_segformer.ConvSegFormerHead", "head.branches.0.norm.weight", _sizes)
@@ -94,7 +102,9 @@ def write(architecture: Architecture, layout: str, config: Node) -> Settings:  #
 
 
 def _image(architecture: Architecture, meta: Any) -> Node:
-    """The test pipeline: the image fitted into a frame, which the training configuration in `meta` names."""
+    """The test pipeline: the image fitted into a frame, which the training
+    configuration in `meta` names.
+    """
     if architecture.task != "segmentation":
         return images.imagenet(images.center_crop(224, 0.875, "bicubic"))
     meta = meta if isinstance(meta, dict) else {}

@@ -1,4 +1,6 @@
-"""PVT v2: the authors' classifiers (https://github.com/whai362/PVT), timm's and transformers'."""
+"""PVT v2: the authors' classifiers (https://github.com/whai362/PVT), timm's and
+transformers'.
+"""
 
 from __future__ import annotations
 
@@ -135,7 +137,9 @@ def _timm_image(config: Node) -> Node:
     """The image of timm's config.json; what it does not say is timm's default for PVT v2."""
     wanted = config.get("pretrained_cfg", {})
     transform = images.center_crop(
-        wanted.get("input_size", [3, 224, 224])[-1], wanted.get("crop_pct", TIMM_CROP), wanted.get("interpolation", "bicubic")
+        wanted.get("input_size", [3, 224, 224])[-1],
+        wanted.get("crop_pct", TIMM_CROP),
+        wanted.get("interpolation", "bicubic"),
     )
     mean, std = wanted.get("mean", images.IMAGENET_MEAN), wanted.get("std", images.IMAGENET_STD)
     return {"eval_transform": transform, "normalize": images.normalize(mean, std)}

@@ -1,4 +1,6 @@
-"""SegFormer: the authors' (https://github.com/NVlabs/SegFormer) and transformers', before and since version 5."""
+"""SegFormer: the authors' (https://github.com/NVlabs/SegFormer) and transformers',
+before and since version 5.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from pvtseg.checkpoints.families.pvt_v2 import KEY_VALUE, OFFICIAL_BACKBONE
 from pvtseg.checkpoints.names import Format, SplitTensor, under
 from pvtseg.checkpoints.settings import Transformers
 
-# One 1 x 1 convolution fuses the concatenated maps, the coarsest first; we store the columns of each map beside the map.
+# One 1 x 1 convolution fuses the concatenated maps, the coarsest first; we store the
+# columns of each map beside the map.
 FUSE = SplitTensor("head.fuse.", tuple(f"head.branches.{stage}.fuse." for stage in (3, 2, 1, 0)), dim=1, kernel=(1, 1))
 
 OFFICIAL_HEAD = [
@@ -76,7 +79,11 @@ NEW_DECODER = [("head.branches.{s}.project", "decode_head.linear_projections.{s}
 
 
 def _sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    return {"num_classes": len(state["head.classify.weight"]), "channels": len(state["head.norm.weight"]), "dropout": 0.1}
+    return {
+        "num_classes": len(state["head.classify.weight"]),
+        "channels": len(state["head.norm.weight"]),
+        "dropout": 0.1,
+    }
 
 
 HEAD = HeadKind("segmentation", "pvtseg.heads.segformer.SegFormerHead", "head.branches.0.project.bias", _sizes)
@@ -93,7 +100,12 @@ SEGMENTER = Format(
     "huggingface",
     "transformers' SegformerForSemanticSegmentation",
     (HEAD,),
-    [*under("backbone.", "segformer.", BACKBONE), *DECODER, *under("backbone.", "segformer.", NEW_BACKBONE), *NEW_DECODER],
+    [
+        *under("backbone.", "segformer.", BACKBONE),
+        *DECODER,
+        *under("backbone.", "segformer.", NEW_BACKBONE),
+        *NEW_DECODER,
+    ],
     joins=(KEY_VALUE,),
     splits=(FUSE,),
     linear=False,
@@ -144,7 +156,9 @@ def read(architecture: Architecture, layout: str, beside: Settings) -> Facts:
 
 
 def write(architecture: Architecture, layout: str, config: Node) -> Settings:
-    """The settings of a SegFormer of ours. The authors' code is made with mmsegmentation 0.x, which stores classes in `meta`."""
+    """The settings of a SegFormer of ours. The authors' code is made with
+    mmsegmentation 0.x, which stores classes in `meta`.
+    """
     if layout == "huggingface":
         return settings.write(TRANSFORMERS, FORMATS, architecture, config)
     labels = config["data"].get("labels", {})
@@ -158,7 +172,9 @@ def ade20k_image(architecture: Architecture) -> Node:
 
 
 def classes(meta: Any, architecture: Architecture) -> tuple[list[str] | None, list[list[int]] | None]:
-    """Class names and palette of mmsegmentation's `meta`, versions 0.x and 1.x; None if they do not fit the head."""
+    """Class names and palette of mmsegmentation's `meta`, versions 0.x and 1.x; None if
+    they do not fit the head.
+    """
     meta = meta if isinstance(meta, dict) else {}
     meta = meta.get("dataset_meta") or meta
     found = {str(key).lower(): value for key, value in meta.items()} if isinstance(meta, dict) else {}

@@ -8,7 +8,15 @@ from pathlib import Path
 
 from torch.utils.data import Dataset
 
-from pvtseg.data.folder.listing import IMAGE_SUFFIXES, LabeledImage, Split, find_files, folder_in, subfolders, take_split
+from pvtseg.data.folder.listing import (
+    IMAGE_SUFFIXES,
+    LabeledImage,
+    Split,
+    find_files,
+    folder_in,
+    subfolders,
+    take_split,
+)
 from pvtseg.data.io import read_image
 from pvtseg.data.target_info import ClassInfo
 from pvtseg.errors import UserError
@@ -46,7 +54,9 @@ class ClassFolder(Dataset):
         pairs = [
             LabeledImage(f"{name}/{item}", image, index)
             for index, name in enumerate(self.labels.names)
-            for item, image in find_files(folder / name, image_suffixes, key="data.train.image_suffixes", needed=strict).items()
+            for item, image in find_files(
+                folder / name, image_suffixes, key="data.train.image_suffixes", needed=strict
+            ).items()
         ]
         self.pairs = take_split(pairs, split, val_fraction, config_key)
 
@@ -75,12 +85,16 @@ def discover_classes(
     folder = folder_in(root, images, key=f"{config_key}.images")
     found = subfolders(folder)
     if not found:
-        raise UserError(f"{folder} has no folders; sort the images into one folder per class, or set {config_key}.images.")
+        raise UserError(
+            f"{folder} has no folders; sort the images into one folder per class, or set {config_key}.images."
+        )
     return ClassInfo(names or found, ignore_index=ignore_index, palette=palette)
 
 
 def _agreed(labels: ClassInfo, found: ClassInfo, where: str) -> ClassInfo:
-    """The given labels, once the folders agree with them; a mere number of classes takes the folders' names."""
+    """The given labels, once the folders agree with them; a mere number of classes
+    takes the folders' names.
+    """
     if not labels.named:
         if labels.num_classes != found.num_classes:
             raise UserError(

@@ -17,7 +17,8 @@ from pvtseg.interfaces import Sample
 
 
 class DepthPairs(Dataset):
-    """Pairs of an image and a depth map -> image (H, W, 3) uint8, target (H, W) float32 meters, 0 where invalid.
+    """Pairs of an image and a depth map -> image (H, W, 3) uint8, target (H, W) float32
+    meters, 0 where invalid.
 
     scale: meters per unit of the files, integer or not: 0.001 for millimeters, 1/256
     for KITTI, 1 for meters. invalid: the values in the files that mean invalid depth.
@@ -63,7 +64,9 @@ class DepthPairs(Dataset):
         return {"image": self.pairs[index].image, "target": self.pairs[index].target}
 
     def valid_depth(self, index: int) -> np.ndarray:
-        """The depth map of one item, in range or not: (H, W) float32 meters, 0 where it is invalid."""
+        """The depth map of one item, in range or not: (H, W) float32 meters, 0 where it
+        is invalid.
+        """
         return read_depth(self.pairs[index].target, self.scale, self.invalid)
 
     def _check_scale(self) -> None:
@@ -78,7 +81,8 @@ class DepthPairs(Dataset):
 
 
 class DepthFolder(DepthPairs):
-    """root/images/**/NAME.jpg with root/depths/**/NAME + depth_suffix -> image and target as in `DepthPairs`.
+    """root/images/**/NAME.jpg with root/depths/**/NAME + depth_suffix -> image and
+    target as in `DepthPairs`.
 
     range, scale and invalid are those of `DepthPairs`.
     split: "train" and "val" divide one folder, val_fraction of it for "val", by the

@@ -91,14 +91,18 @@ class PairedFolder:
 
 
 def folder_in(root: str | os.PathLike[str], subfolder: str, *, key: str) -> Path:
-    """root/subfolder. Raises UserError that says what is there instead; `key` is the option that chooses."""
+    """root/subfolder. Raises UserError that says what is there instead; `key` is the
+    option that chooses.
+    """
     root = Path(root).expanduser()
     if not root.is_dir():
         raise UserError(f"data.root={root} is {_nature(root)}; set data.root to the folder that holds your data.")
     folder = root / subfolder
     if not folder.is_dir():
         beside = ", ".join(subfolders(root)) or "no folders"
-        raise UserError(f"{key}={subfolder} is {_nature(folder)}; data.root={root} holds {beside}: set {key} to one of them.")
+        raise UserError(
+            f"{key}={subfolder} is {_nature(folder)}; data.root={root} holds {beside}: set {key} to one of them."
+        )
     return folder
 
 
@@ -110,7 +114,8 @@ def subfolders(folder: Path) -> list[str]:
 def find_files(
     folder: Path, suffixes: Sequence[str], *, key: str, without: Collection[str] = frozenset(), needed: bool = True
 ) -> dict[str, str]:
-    """The files below the folder whose names end in a suffix, in any case: name without the suffix -> path.
+    """The files below the folder whose names end in a suffix, in any case: name without
+    the suffix -> path.
 
     Names are relative to the folder and sorted. Hidden files and folders are left out,
     and so are the paths in `without`. Of several suffixes that fit, the longest counts.

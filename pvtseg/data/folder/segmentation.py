@@ -25,15 +25,16 @@ class UnknownValuesError(UserError):
 
 
 class SegmentationFolder(Dataset):
-    """root/images/**/NAME.jpg with root/masks/**/NAME + mask_suffix -> image (H, W, 3) uint8, target (H, W) classes.
+    """root/images/**/NAME.jpg with root/masks/**/NAME + mask_suffix -> image (H, W, 3)
+    uint8, target (H, W) classes.
 
     An image suffix is everything that follows the name:
     image_suffixes=["_leftImg8bit.png"] and mask_suffix="_gtFine_labelIds.png" read
     Cityscapes. label_map and reduce_zero_label are those of `LabelValues`.
 
     split: "train" and "val" divide one folder, val_fraction of it for "val", by the
-    name of each file. strict: an image without a mask is an error; otherwise
-    `unpaired` lists such images, and the data set goes without them.
+    name of each file. strict: an image without a mask is an error; otherwise `unpaired`
+    lists such images, and the data set goes without them.
     config_key: the node of the configuration, for messages.
     """
 
@@ -87,7 +88,8 @@ class SegmentationFolder(Dataset):
 
 
 class LabelValues:
-    """The meaning of the raw values of masks, as a table: raw value -> class index or ignore_index.
+    """The meaning of the raw values of masks, as a table: raw value -> class index or
+    ignore_index.
 
     label_map: raw value -> class index, or "ignore"; it is complete when given.
     reduce_zero_label: 0 is ignored and k is class k - 1 (mmsegmentation's option).
@@ -112,7 +114,9 @@ class LabelValues:
         self.dtype = _narrowest_type(labels.num_classes - 1, labels.ignore_index)
 
     def to_classes(self, raw: np.ndarray, file: str) -> np.ndarray:
-        """(H, W) raw values -> (H, W) class indices. Raises UserError naming `file` for a value without a meaning."""
+        """(H, W) raw values -> (H, W) class indices. Raises UserError naming `file` for
+        a value without a meaning.
+        """
         if raw.dtype != np.uint8 and (raw.min() < 0 or raw.max() >= len(self.table)):
             raise self._unknown_values(raw, file)
         # OpenCV takes bytes only, but needs no index array
@@ -143,7 +147,9 @@ class LabelValues:
         return f"ignore it with '{'++' * self._extends}data.train.label_map={{{text}}}'"
 
 
-def _meaning(labels: ClassInfo, label_map: Mapping[int | str, int | str] | None, *, reduce_zero_label: bool) -> dict[int, int]:
+def _meaning(
+    labels: ClassInfo, label_map: Mapping[int | str, int | str] | None, *, reduce_zero_label: bool
+) -> dict[int, int]:
     if label_map is not None and reduce_zero_label:
         raise UserError("data.train.label_map and data.train.reduce_zero_label both say what masks mean; keep one.")
     if label_map is not None:
@@ -185,7 +191,9 @@ def _whole_number(value: object) -> int | None:
 
 
 def _narrowest_type(*values: int) -> np.dtype:
-    """The narrowest integer type for these values, of those that torch has all operations for."""
+    """The narrowest integer type for these values, of those that torch has all
+    operations for.
+    """
     limits = [np.iinfo(dtype) for dtype in (np.uint8, np.int16, np.int32)]
     return next(limit.dtype for limit in limits if limit.min <= min(values) and max(values) <= limit.max)
 

@@ -13,7 +13,8 @@ WALL_GAP = 0.5  # meters the eye keeps from the walls: what it sees of them is t
 
 
 def look(draws: Draws, star: Thing, size: Point, aspect: float) -> Camera | None:
-    """A camera with the thing in the middle at a good size, from where the view goes deepest; None if there is no room.
+    """A camera with the thing in the middle at a good size, from where the view goes
+    deepest; None if there is no room.
 
     `aspect` is the image's width over its height.
     """

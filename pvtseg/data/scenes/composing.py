@@ -20,7 +20,9 @@ LEAST, MARGIN = 0.035, 1.8  # the thing in the middle: its least part of the vie
 
 
 def compose(draws: Draws, kind: str, aspect: float) -> Stage:
-    """A room in which the thing of this kind is plainly what the picture shows; with ever fewer others until it is."""
+    """A room in which the thing of this kind is plainly what the picture shows; with
+    ever fewer others until it is.
+    """
     others, least = 16, LEAST
     while True:
         room = furnish(draws, kind, aspect, others)
@@ -30,7 +32,9 @@ def compose(draws: Draws, kind: str, aspect: float) -> Stage:
 
 
 def plain(stage: Stage, least: float) -> bool:
-    """Whether the first thing covers at least this much of the view, and far more than any other kind does in all."""
+    """Whether the first thing covers at least this much of the view, and far more than
+    any other kind does in all.
+    """
     x, y = image_plane(stage.room, *PROBE)
     depth, surface = np.full(x.shape, FAR), np.zeros(x.shape, dtype=np.int16)
     stage.things(stage.rays(x, y), x, y, depth, surface)
@@ -43,9 +47,11 @@ def plain(stage: Stage, least: float) -> bool:
 
 
 def furnish(draws: Draws, kind: str, aspect: float, others: int) -> Room | None:
-    """A room with a thing of this kind in the middle of the view, and others where `others` attempts found a place.
+    """A room with a thing of this kind in the middle of the view, and others where
+    `others` attempts found a place.
 
-    `aspect` is the image's width over its height. None if the thing itself, or a camera before it, found no place.
+    `aspect` is the image's width over its height. None if the thing itself, or a camera
+    before it, found no place.
     """
     rest = tuple(other for other in MAKERS if other != kind)
     size = (draws.between(4.0, 6.4), draws.between(4.0, 6.4), draws.between(2.4, 2.9))

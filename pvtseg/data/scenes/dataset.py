@@ -1,4 +1,6 @@
-"""Rendered indoor scenes as a data set: nothing to download, any number of rooms, the same on every machine."""
+"""Rendered indoor scenes as a data set: nothing to download, any number of rooms, the
+same on every machine.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ class Scenes(Dataset):
         if length < 1:
             raise UserError(f"{key}.length is {length}, which is an empty data set; use {key}.length=1 or more.")
         if len(size) != 2 or min(size) < SMALLEST:
-            raise UserError(f"data.train.size is {list(size)}; use at least {SMALLEST} pixels each way, (height, width).")
+            raise UserError(
+                f"data.train.size is {list(size)}; use at least {SMALLEST} pixels each way, (height, width)."
+            )
         if seed < 0:
             raise UserError(f"data.train.seed is {seed}; use 0 or more.")
         self.split, self.target, self.length, self.size, self.seed = split, target, length, tuple(size), seed

@@ -1,4 +1,6 @@
-"""Chance decorates: floors, walls with their doors, windows and pictures, the rug, and the sun outside."""
+"""Chance decorates: floors, walls with their doors, windows and pictures, the rug, and
+the sun outside.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def paint_walls(draws: Draws) -> Wall:
 
 
 def hang(draws: Draws, size: Point) -> list[Panel]:
-    """Doors, windows and pictures: each wall is divided into two or three places, and most of them are used."""
+    """Doors, windows and pictures: each wall is divided into two or three places, and
+    most of them are used.
+    """
     panels, windows = [], 0
     for face in range(4):
         length = size[1] if face < 2 else size[0]
@@ -71,7 +75,9 @@ def lay_floor(draws: Draws) -> Material:
 
 
 def lay_rug(draws: Draws, size: Point, star: Thing) -> Panel:
-    """A rug that reaches out from under the thing in the middle towards the middle of the room."""
+    """A rug that reaches out from under the thing in the middle towards the middle of
+    the room.
+    """
     color, border = draws.one_of(FABRICS), draws.one_of((DARK, *FABRICS))
     second: Color = draws.one_of(((0.65, 0.6, 0.5), (0.5, 0.42, 0.3)))
     is_round = draws.chance(0.25)

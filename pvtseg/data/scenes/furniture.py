@@ -1,7 +1,8 @@
-"""The things that stand in a room: each kind is a function that draws sizes and colors and puts solids together.
+"""The things that stand in a room: each kind is a function that draws sizes and colors
+and puts solids together.
 
-A piece stands at the origin of its own frame, on z = 0, and faces +y: from there one sits down on a sofa or opens a
-cupboard.
+A piece stands at the origin of its own frame, on z = 0, and faces +y: from there one
+sits down on a sofa or opens a cupboard.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of furniture: its solids, and the box it needs: `half` along x and y, and how high it is."""
+    """A piece of furniture: its solids, and the box it needs: `half` along x and y, and
+    how high it is.
+    """
 
     kind: str
     parts: tuple[Part, ...]

@@ -24,7 +24,8 @@ def scene_labels(
     ignore_index: int = 255,
     palette: Sequence[Sequence[int]] | None = None,
 ) -> ClassInfo:
-    """The classes of a target, segmentation or classification, in the order of the class indices.
+    """The classes of a target, segmentation or classification, in the order of the
+    class indices.
 
     names, palette: other names and colors; None takes the scenes' own.
     Raises UserError for another target, and where num_classes is another number.

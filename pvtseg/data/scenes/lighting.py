@@ -1,4 +1,5 @@
-"""How much light arrives: from a lamp near the ceiling, from the sun through one window, and from everywhere.
+"""How much light arrives: from a lamp near the ceiling, from the sun through one
+window, and from everywhere.
 
 The ambient light fades into corners. The others cast shadows.
 """
@@ -34,7 +35,9 @@ def illuminate(stage: Stage, points: np.ndarray, normal: np.ndarray) -> np.ndarr
 
 
 def sunlit(room: Room, sun: Sun, points: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """The indices of those points (3, n) from which the sun can be seen through its window, past the bars."""
+    """The indices of those points (3, n) from which the sun can be seen through its
+    window, past the bars.
+    """
     window, toward = sun.window, sun.toward
     axis = window.face // 2
     gap = np.float32(room.size[axis] if window.face % 2 else 0) - points[axis]
@@ -43,12 +46,16 @@ def sunlit(room: Room, sun: Sun, points: np.ndarray, normal: np.ndarray) -> np.n
         for row, center in zip(ACROSS[axis], window.center, strict=True)
     )
     u, v = np.abs(u), np.abs(v)
-    through = (u > np.float32(0.025)) & (u < np.float32(window.half[0] - 0.06)) & (v < np.float32(window.half[1] - 0.06))
+    through = (
+        (u > np.float32(0.025)) & (u < np.float32(window.half[0] - 0.06)) & (v < np.float32(window.half[1] - 0.06))
+    )
     return np.flatnonzero(through & (dot(normal, column(toward)) > 0))
 
 
 def openness(room: Room, points: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """How much of the ambient light finds its way to points (3, n), (n,): less near the walls they do not belong to."""
+    """How much of the ambient light finds its way to points (3, n), (n,): less near the
+    walls they do not belong to.
+    """
     size = column(room.size)
     gap = np.maximum(np.minimum(points, size - points), np.float32(0)) + np.abs(normal) * np.float32(2)
     fade = (gap + np.float32(0.12)) / (gap + np.float32(0.3))
@@ -56,9 +63,11 @@ def openness(room: Room, points: np.ndarray, normal: np.ndarray) -> np.ndarray:
 
 
 def unshadowed(stage: Stage, rays: Rays) -> np.ndarray:
-    """How much of the light each ray from a point (t = 0) to the light (t = 1) can see, (n,) in 0..1.
+    """How much of the light each ray from a point (t = 0) to the light (t = 1) can see,
+    (n,) in 0..1.
 
-    A ray that only grazes a solid loses only part of its light: that is what makes the edges of shadows soft.
+    A ray that only grazes a solid loses only part of its light: that is what makes the
+    edges of shadows soft.
     """
     visible = np.ones(rays.direction.shape[1], dtype=np.float32)
     length = dot(rays.direction, rays.direction)
@@ -81,7 +90,9 @@ def unshadowed(stage: Stage, rays: Rays) -> np.ndarray:
             near, far = part.shape.span(local)
             crossed = np.minimum(far, np.float32(1)) - np.maximum(near, np.float32(0.004))
             softness = np.float32(0.02) + np.float32(0.06) * np.maximum(near, np.float32(0)) * meters
-            lost = np.fmax(crossed * meters / softness, np.float32(0))  # fmax takes the 0 where the ray met nothing: nan
+            lost = np.fmax(
+                crossed * meters / softness, np.float32(0)
+            )  # fmax takes the 0 where the ray met nothing: nan
             clear *= 1 - np.minimum(lost, np.float32(1))
         visible[chosen] = clear
     return visible

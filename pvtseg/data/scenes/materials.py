@@ -1,7 +1,9 @@
-"""What rooms and furniture are made of: a material names the colors (3, n), in linear light, of points (3, n).
+"""What rooms and furniture are made of: a material names the colors (3, n), in linear
+light, of points (3, n).
 
-Points are in meters, in the surface's own coordinates: (across, up, 0) from the low corner of a wall or a floor or from
-the middle of a panel, (x, y, z) in the frame of a piece of furniture. A material that glows has light of its own.
+Points are in meters, in the surface's own coordinates: (across, up, 0) from the low
+corner of a wall or a floor or from the middle of a panel, (x, y, z) in the frame of a
+piece of furniture. A material that glows has light of its own.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ def scaled_color(color: Color, factor: float, offset: float = 0.0) -> Color:
 
 
 def layer(below: np.ndarray, mask: np.ndarray, color: Color, tone: np.ndarray | float = 1.0) -> np.ndarray:
-    """`color` wherever the mask (n,) is set, what was below elsewhere; a mask between 0 and 1 mixes the two."""
+    """`color` wherever the mask (n,) is set, what was below elsewhere; a mask between 0
+    and 1 mixes the two.
+    """
     return below + (column(color) * tone - below) * mask.astype(np.float32)
 
 
@@ -93,7 +97,9 @@ class Tiles(Material):
 
 @dataclass(frozen=True)
 class Wall(Material):
-    """Plaster, or wallpaper in broad stripes when `second` differs, above a white skirting board."""
+    """Plaster, or wallpaper in broad stripes when `second` differs, above a white
+    skirting board.
+    """
 
     second: Color = WHITE
     stripe: float = 0.3
@@ -131,7 +137,9 @@ class Fabric(Material):
 
 @dataclass(frozen=True)
 class Doors(Material):
-    """The front of a cupboard: wood, dark gaps between its doors and drawers, and a bright handle on each."""
+    """The front of a cupboard: wood, dark gaps between its doors and drawers, and a
+    bright handle on each.
+    """
 
     width: float = 0.5
     height: float = 0.6

@@ -22,7 +22,9 @@ def speckle(u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def clouds(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Smooth noise in about -1..1 with features from 2 to 32 cells: plaster, fabric, grain, leaves."""
+    """Smooth noise in about -1..1 with features from 2 to 32 cells: plaster, fabric,
+    grain, leaves.
+    """
     return _clouds().take(cells(u, v))
 
 
@@ -35,7 +37,9 @@ def hills(u: np.ndarray) -> np.ndarray:
 
 
 def grain(height: int, width: int, top: int, left: int) -> np.ndarray:
-    """The noise of a sensor, (height, width, 3), standard deviation about 1: a table seen from (top, left) on."""
+    """The noise of a sensor, (height, width, 3), standard deviation about 1: a table
+    seen from (top, left) on.
+    """
     rows, columns = (top + np.arange(height)) % SIDE, (left + np.arange(width)) % SIDE
     return _grain().take(rows, axis=0).take(columns, axis=1)
 
@@ -61,7 +65,9 @@ def _clouds() -> np.ndarray:
 
 
 def _stretch(rows: np.ndarray, factor: int) -> np.ndarray:
-    """Each row drawn out `factor` times, smoothly from one to the next, and from the last to the first."""
+    """Each row drawn out `factor` times, smoothly from one to the next, and from the
+    last to the first.
+    """
     step = np.arange(factor, dtype=np.float32) / np.float32(factor)
     step = (step * step * (3 - 2 * step)).reshape(1, factor, 1)
     following = np.roll(rows, -1, axis=0)
@@ -69,7 +75,9 @@ def _stretch(rows: np.ndarray, factor: int) -> np.ndarray:
 
 
 def _numbers(key: int, count: int) -> np.ndarray:
-    """`count` numbers in 0..1 that depend on the key alone: 16 bits of an integer hash each, so exact in float32."""
+    """`count` numbers in 0..1 that depend on the key alone: 16 bits of an integer hash
+    each, so exact in float32.
+    """
     state = np.arange(count, dtype=np.uint32) + np.uint32(key * 0x9E3779B1 & 0xFFFFFFFF)
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):  # the constants of Wellons' "lowbias32"
         state = (state ^ (state >> np.uint32(shift))) * np.uint32(factor)

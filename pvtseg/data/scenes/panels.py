@@ -1,6 +1,8 @@
-"""What hangs on a wall or lies on the floor: rugs, doors, windows and pictures, each a material that draws itself.
+"""What hangs on a wall or lies on the floor: rugs, doors, windows and pictures, each a
+material that draws itself.
 
-Points are (across, up, 0) in meters from the middle; `half` is how far the thing reaches to each side.
+Points are (across, up, 0) in meters from the middle; `half` is how far the thing
+reaches to each side.
 """
 
 from __future__ import annotations
@@ -61,7 +63,8 @@ class Door(Material):
 class Window(Material):
     """A window: sky and hills behind white bars.
 
-    `horizon` is how far the eye is above the window's middle: rays that run level end at the sky's lower edge.
+    `horizon` is how far the eye is above the window's middle: rays that run level end
+    at the sky's lower edge.
     """
 
     half: tuple[float, float] = (0.6, 0.6)
@@ -84,7 +87,9 @@ class Window(Material):
 
 @dataclass(frozen=True)
 class Landscape(Material):
-    """A framed painting of a sun over hills. `color` is the frame, `second` the sky, `third` the land."""
+    """A framed painting of a sun over hills. `color` is the frame, `second` the sky,
+    `third` the land.
+    """
 
     half: tuple[float, float] = (0.4, 0.3)
     second: Color = WHITE

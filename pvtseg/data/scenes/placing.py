@@ -1,4 +1,6 @@
-"""Where things may stand: inside the room, apart from each other, off the doors, and out of the camera's way."""
+"""Where things may stand: inside the room, apart from each other, off the doors, and
+out of the camera's way.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ SOLID = {"sofa": 0.9, "table": 0.6, "cupboard": 0.9, "lamp": 0.45, "plant": 0.6,
 
 
 def stand(draws: Draws, piece: Piece, size: Point) -> Thing:
-    """A place for a piece: sofas and cupboards with their backs to a wall, the rest anywhere, at any angle."""
+    """A place for a piece: sofas and cupboards with their backs to a wall, the rest
+    anywhere, at any angle.
+    """
     if piece.kind in ("sofa", "cupboard"):
         return against_wall(draws, piece, size)
     facing = unit((draws.between(-1, 1), draws.between(0, 1) + 1e-6, 0.0))[:2]
@@ -42,7 +46,9 @@ def apart(thing: Thing, other: Thing) -> bool:
 
 
 def hides(thing: Thing, panels: list[Panel], size: Point) -> bool:
-    """Whether a thing stands right in front of a door, or is so tall that it hides a window or picture behind it."""
+    """Whether a thing stands right in front of a door, or is so tall that it hides a
+    window or picture behind it.
+    """
     position, near, height = thing.frame.position, reach(thing.piece) + 0.2, thing.piece.height
     gaps = (position[0], size[0] - position[0], position[1], size[1] - position[1])
     return any(
@@ -54,7 +60,9 @@ def hides(thing: Thing, panels: list[Panel], size: Point) -> bool:
 
 
 def clear_of(camera: Camera, thing: Thing, star: Thing) -> bool:
-    """Whether a thing is in view, in the way of neither camera nor the thing in the middle, and looks much smaller."""
+    """Whether a thing is in view, in the way of neither camera nor the thing in the
+    middle, and looks much smaller.
+    """
     x, y = (thing.frame.position[axis] - camera.eye[axis] for axis in (0, 1))
     ahead, aside = x * camera.forward[0] + y * camera.forward[1], x * camera.right[0] + y * camera.right[1]
     near, middle = distance(camera.eye, thing.frame.position), distance(camera.eye, star.frame.position)

@@ -1,11 +1,13 @@
 """Rays, and the frames they are looked at from.
 
-Vectors are arrays (3, n) float32, in meters: row 0 is x, row 1 is y, row 2 is z (up), one column a ray. A ray is
-`origin + t * direction`. The direction of a camera's ray measures one along the optical axis, so that its t *is* the
-planar depth that a depth camera reports.
+Vectors are arrays (3, n) float32, in meters: row 0 is x, row 1 is y, row 2 is z (up),
+one column a ray. A ray is `origin + t * direction`. The direction of a camera's ray
+measures one along the optical axis, so that its t *is* the planar depth that a depth
+camera reports.
 
-Only + - * / sqrt, comparisons and floor touch the pixels, written out, without BLAS and without sums over many values:
-IEEE arithmetic rounds each of these in one way only, so that a scene is the same on every machine.
+Only + - * / sqrt, comparisons and floor touch the pixels, written out, without BLAS and
+without sums over many values: IEEE arithmetic rounds each of these in one way only, so
+that a scene is the same on every machine.
 """
 
 from __future__ import annotations
@@ -49,7 +51,9 @@ class Rays:
 
     @cached_property
     def inverse(self) -> np.ndarray:
-        """One over the direction, (3, n). A ray in parallel to a plane meets it far away instead of nowhere."""
+        """One over the direction, (3, n). A ray in parallel to a plane meets it far
+        away instead of nowhere.
+        """
         return np.float32(1) / np.where(self.direction == 0, np.float32(1e-9), self.direction)
 
     @cached_property
@@ -69,7 +73,8 @@ class Rays:
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a thing stands and which way its own x axis points: a turn about the vertical and a shift.
+    """Where a thing stands and which way its own x axis points: a turn about the
+    vertical and a shift.
 
     `facing` is a unit vector in the plane, the cosine and sine of the turn.
     """

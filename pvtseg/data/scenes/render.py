@@ -1,7 +1,8 @@
 """From rays to a picture: trace, shade, and once more where edges need it.
 
-Shading goes surface by surface: the rays are sorted by what they met, so that each material works on one contiguous run
-of points. Where neighboring pixels then differ much, more rays through the same pixels smooth the edge.
+Shading goes surface by surface: the rays are sorted by what they met, so that each
+material works on one contiguous run of points. Where neighboring pixels then differ
+much, more rays through the same pixels smooth the edge.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ SUBPIXELS = ((-0.35, -0.15), (0.3, -0.25), (0.05, 0.4))  # around the middle, wh
 
 
 def image_plane(room: Room, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where the middles of the pixels lie on the image plane one meter before the eye: x and y, (H * W,) float32."""
+    """Where the middles of the pixels lie on the image plane one meter before the eye:
+    x and y, (H * W,) float32.
+    """
     across, down = room.camera.half
     x = ((np.arange(width) + 0.5) * (2 * across / width) - across).astype(np.float32)
     y = ((np.arange(height) + 0.5) * (2 * down / height) - down).astype(np.float32)
@@ -47,19 +50,25 @@ def photograph(stage: Stage, hits: Hits, height: int, width: int, draws: Draws) 
 
 
 def develop(light: np.ndarray, exposure: float) -> np.ndarray:
-    """Linear light (3, n) to screen values 0..1: bright light saturates gently, then gamma 2, a square root."""
+    """Linear light (3, n) to screen values 0..1: bright light saturates gently, then
+    gamma 2, a square root.
+    """
     x = light * np.float32(exposure)
     return np.sqrt(x * (1 + x * np.float32(0.25)) / (1 + x))
 
 
 def average(light: np.ndarray) -> float:
-    """The mean of the light (3, n), each value capped at 2; summed in integers, where order cannot matter."""
+    """The mean of the light (3, n), each value capped at 2; summed in integers, where
+    order cannot matter.
+    """
     sample = np.minimum(light[:, ::7], np.float32(2)) * np.float32(1024)
     return int(sample.astype(np.int64).sum()) / (1024 * sample.size)
 
 
 def rough(colors: np.ndarray, surface: np.ndarray) -> np.ndarray:
-    """The pixels, as flat indices, that differ much from a neighbor: colors (3, H, W), surface (H, W)."""
+    """The pixels, as flat indices, that differ much from a neighbor: colors (3, H, W),
+    surface (H, W).
+    """
     tone = colors[0] * np.float32(0.3) + colors[1] * np.float32(0.6) + colors[2] * np.float32(0.1)
     edge = np.zeros(surface.shape, dtype=bool)
     for here, there in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
@@ -106,7 +115,9 @@ def localise(stage: Stage, number: int, points: np.ndarray) -> np.ndarray:
 
 
 def normals(stage: Stage, look: range, ends: list[int], local: np.ndarray) -> np.ndarray:
-    """The unit normals (3, n), or (3, 1) of a plane, at points of surfaces that look alike: `ends` bounds the runs."""
+    """The unit normals (3, n), or (3, 1) of a plane, at points of surfaces that look
+    alike: `ends` bounds the runs.
+    """
     surface = stage.surfaces[look.start]
     if surface.shape is None:
         face = stage.room.panels[look.start - CEILING - 1].face if look.start > CEILING else look.start

@@ -1,7 +1,9 @@
-"""What is in a room: its size and surfaces, what hangs on the walls, what stands where, and who is looking.
+"""What is in a room: its size and surfaces, what hangs on the walls, what stands where,
+and who is looking.
 
-A room fills x from 0 to its width, y from 0 to its depth and z from 0 to its height. Its six faces are numbered two to
-an axis, low side first: 0 and 1 are the walls across x, 2 and 3 those across y, 4 the floor and 5 the ceiling.
+A room fills x from 0 to its width, y from 0 to its depth and z from 0 to its height.
+Its six faces are numbered two to an axis, low side first: 0 and 1 are the walls across
+x, 2 and 3 those across y, 4 the floor and 5 the ceiling.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ ACROSS = ((1, 2), (0, 2), (0, 1))  # the two axes that span a face, by the axis 
 
 @dataclass(frozen=True)
 class Panel:
-    """Something flat on a face: a door, window, picture or rug. `center` is its middle along the face's two axes."""
+    """Something flat on a face: a door, window, picture or rug. `center` is its middle
+    along the face's two axes.
+    """
 
     kind: str
     face: int
@@ -38,7 +42,9 @@ class Thing:
 
 @dataclass(frozen=True)
 class Camera:
-    """An eye, its unit vectors ahead, to the right and down, and half of what it sees at a depth of one meter."""
+    """An eye, its unit vectors ahead, to the right and down, and half of what it sees
+    at a depth of one meter.
+    """
 
     eye: Point
     forward: Point
@@ -57,7 +63,9 @@ class Light:
 
 @dataclass(frozen=True)
 class Sun:
-    """Sunlight that falls in through one window: the unit vector towards the sun, and its power."""
+    """Sunlight that falls in through one window: the unit vector towards the sun, and
+    its power.
+    """
 
     window: Panel
     toward: Point

@@ -18,11 +18,14 @@ from pvtseg.data.scenes.tracing import Hits, Stage
 class Scene:
     """One photograph and everything known about it, all from the same rays.
 
-    image (H, W, 3) uint8 RGB. segmentation_map (H, W) uint8: indices into CLASSES. depth (H, W) float32: meters along the optical
-    axis (planar, as a depth camera reports it), valid everywhere and within 0.3 to 10. instances (H, W) uint16: the
-    things that are seen, from 1; 0 elsewhere. boxes (N, 4) float32: x1, y1, x2, y2 around the visible pixels of the
-    instances 1 to N, x2 and y2 exclusive. box_labels (N,) int64: indices into CLASSES. label: the index into KINDS of
-    the thing in the middle, which covers far more of the image (1.4 times at the very least) than any other kind.
+    image (H, W, 3) uint8 RGB. segmentation_map (H, W) uint8: indices into CLASSES.
+    depth (H, W) float32: meters along the optical axis (planar, as a depth camera
+    reports it), valid everywhere and within 0.3 to 10. instances (H, W) uint16: the
+    things that are seen, from 1; 0 elsewhere. boxes (N, 4) float32: x1, y1, x2, y2
+    around the visible pixels of the instances 1 to N, x2 and y2 exclusive. box_labels
+    (N,) int64: indices into CLASSES. label: the index into KINDS of the thing in the
+    middle, which covers far more of the image (1.4 times at the very least) than any
+    other kind.
     """
 
     image: np.ndarray
@@ -63,7 +66,9 @@ def classify_pixels(stage: Stage, hits: Hits) -> tuple[np.ndarray, np.ndarray]:
 
 
 def number_things(things: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[int]]:
-    """Numbers the things that are seen from 1 on: the map (H, W), their boxes (N, 4), and which things they are."""
+    """Numbers the things that are seen from 1 on: the map (H, W), their boxes (N, 4),
+    and which things they are.
+    """
     seen = [int(number) for number in np.flatnonzero(np.bincount(things.ravel())) if number]
     renumber = np.zeros(max(seen, default=0) + 1, dtype=np.uint16)
     boxes = np.zeros((len(seen), 4), dtype=np.float32)

@@ -1,8 +1,10 @@
-"""The three solids everything is built from: a box, an ellipsoid, and a frustum (a cylinder whose ends may differ).
+"""The three solids everything is built from: a box, an ellipsoid, and a frustum (a
+cylinder whose ends may differ).
 
-All are convex, so a ray is inside from `near` to `far` and nowhere else; for a ray that misses, near < far is false:
-they come the other way round, or as nan. That interval answers both questions a renderer asks: where the eye's ray
-enters, and how much of the solid a shadow ray crosses.
+All are convex, so a ray is inside from `near` to `far` and nowhere else; for a ray that
+misses, near < far is false: they come the other way round, or as nan. That interval
+answers both questions a renderer asks: where the eye's ray enters, and how much of the
+solid a shadow ray crosses.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ class Box:
         return (middle - reach).max(axis=0), (middle + reach).min(axis=0)
 
     def normal(self, points: np.ndarray) -> np.ndarray:
-        """The outward unit normals at points (3, n) of the surface: along the axis that is most nearly at its end."""
+        """The outward unit normals at points (3, n) of the surface: along the axis that
+        is most nearly at its end.
+        """
         offset = (points - column(self.center)) / column(self.half)
         extent = np.abs(offset)
         x, y, z = extent
@@ -50,7 +54,9 @@ class Ellipsoid:
     half: Point
 
     def span(self, rays: Rays) -> tuple[np.ndarray, np.ndarray]:
-        """Where each ray enters and leaves, (n,) and (n,): the ray against the unit ball, in units of `half`."""
+        """Where each ray enters and leaves, (n,) and (n,): the ray against the unit
+        ball, in units of `half`.
+        """
         origin = (rays.origin - column(self.center)) / column(self.half)
         direction = rays.direction / column(self.half)
         a, b, c = dot(direction, direction), dot(origin, direction), dot(origin, origin) - np.float32(1)
@@ -71,7 +77,9 @@ class Ellipsoid:
 
 @dataclass(frozen=True)
 class Frustum:
-    """An upright round solid: radius `bottom` at the height `base`, radius `top` at `base + height`."""
+    """An upright round solid: radius `bottom` at the height `base`, radius `top` at
+    `base + height`.
+    """
 
     x: float
     y: float
@@ -86,7 +94,9 @@ class Frustum:
         return (self.top - self.bottom) / self.height
 
     def span(self, rays: Rays) -> tuple[np.ndarray, np.ndarray]:
-        """Where each ray enters and leaves, (n,) and (n,): inside the cone and between the two lids."""
+        """Where each ray enters and leaves, (n,) and (n,): inside the cone and between
+        the two lids.
+        """
         x, y, z = rays.origin - column((self.x, self.y, self.base))
         dx, dy, dz = rays.direction
         radius, widening = self.bottom + self.slope * z, self.slope * dz
@@ -95,8 +105,9 @@ class Frustum:
             x * dx + y * dy - radius * widening,
             x * x + y * y - radius * radius,
         )
-        # A ray steeper than the cone's side stays inside where the cone widens: from the later root on, which _roots
-        # then calls the first, or up to the earlier one. (The other root lies on the cone's flipped image.)
+        # A ray steeper than the cone's side stays inside where the cone widens: from
+        # the later root on, which _roots then calls the first, or up to the earlier
+        # one. (The other root lies on the cone's flipped image.)
         steep = widening * widening > dx * dx + dy * dy
         near = np.where(steep & (widening < 0), -FAR, first)
         far = np.where(steep, np.where(widening > 0, FAR, last), last)
@@ -105,7 +116,9 @@ class Frustum:
         return np.maximum(near, middle - reach), np.minimum(far, middle + reach)
 
     def normal(self, points: np.ndarray) -> np.ndarray:
-        """The outward unit normals at points (3, n) of the surface, on the lids and on the side."""
+        """The outward unit normals at points (3, n) of the surface, on the lids and on
+        the side.
+        """
         x, y, z = points - column((self.x, self.y, self.base))
         side = np.array((x, y, -self.slope * np.sqrt(x * x + y * y)))
         side /= np.sqrt(dot(side, side)) + np.float32(1e-9)
@@ -127,7 +140,9 @@ Shape = Box | Ellipsoid | Frustum
 
 
 def _roots(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The two t with a t² + 2 b t + c = 0, (n,) and (n,), in order when a > 0; nan where there are none."""
+    """The two t with a t² + 2 b t + c = 0, (n,) and (n,), in order when a > 0; nan
+    where there are none.
+    """
     root = np.sqrt(b * b - a * c)
     scale = np.float32(-1) / a
     return (b + root) * scale, (b - root) * scale

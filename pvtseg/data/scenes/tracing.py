@@ -1,7 +1,8 @@
 """Which surface each ray meets first, and at which depth.
 
-Every ray meets the room's shell; only those inside its rectangle on the image plane try a panel or a thing. Surfaces
-are numbered: the six faces, then the panels, then every part of every thing.
+Every ray meets the room's shell; only those inside its rectangle on the image plane try
+a panel or a thing. Surfaces are numbered: the six faces, then the panels, then every
+part of every thing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ EVERYWHERE: Rectangle = (-math.inf, -math.inf, math.inf, math.inf)
 
 @dataclass(frozen=True)
 class Surface:
-    """One solid, panel or face: what it belongs to, and how to find its material's coordinates."""
+    """One solid, panel or face: what it belongs to, and how to find its material's
+    coordinates.
+    """
 
     kind: str
     thing: int  # which thing it is a part of, from 1; 0 for the rest
@@ -36,7 +39,9 @@ class Surface:
 
 @dataclass
 class Hits:
-    """What n rays met: depth (n,) meters along the optical axis, surface (n,) numbers, and the points (3, n)."""
+    """What n rays met: depth (n,) meters along the optical axis, surface (n,) numbers,
+    and the points (3, n).
+    """
 
     depth: np.ndarray
     surface: np.ndarray
@@ -59,7 +64,9 @@ class Stage:
         self.looks = self._looks()
 
     def _looks(self) -> list[range]:
-        """The numbers of the surfaces in runs of equal looks: the neighboring parts of one thing in one material."""
+        """The numbers of the surfaces in runs of equal looks: the neighboring parts of
+        one thing in one material.
+        """
         firsts = [0]
         for number, (before, surface) in enumerate(pairwise(self.surfaces), start=1):
             if surface.thing == 0 or surface.thing != before.thing or surface.material is not before.material:
@@ -77,7 +84,9 @@ class Stage:
         return [rectangle(self.room.camera, thing_corners(thing)) for thing in self.room.things]
 
     def trace(self, x: np.ndarray, y: np.ndarray) -> Hits:
-        """The first surface along each ray through (x, y) (n,) on the image plane, one meter before the eye."""
+        """The first surface along each ray through (x, y) (n,) on the image plane, one
+        meter before the eye.
+        """
         rays = self.rays(x, y)
         depth, surface = self._shell(rays)
         self._panels(rays, x, y, depth, surface)
@@ -90,7 +99,9 @@ class Stage:
         return Rays(column(camera.eye), column(camera.forward) + x * column(camera.right) + y * column(camera.down))
 
     def things(self, rays: Rays, x: np.ndarray, y: np.ndarray, depth: np.ndarray, surface: np.ndarray) -> None:
-        """Puts the things in front: changes depth and surface (n,) wherever a part of one is nearer."""
+        """Puts the things in front: changes depth and surface (n,) wherever a part of
+        one is nearer.
+        """
         for thing, first, window in zip(self.room.things, self.first_part, self.thing_windows, strict=True):
             chosen = inside(window, x, y)
             if not chosen.size:
@@ -105,7 +116,9 @@ class Stage:
             depth[chosen], surface[chosen] = nearest, front
 
     def _panels(self, rays: Rays, x: np.ndarray, y: np.ndarray, depth: np.ndarray, surface: np.ndarray) -> None:
-        """Lays the panels on the shell: changes surface (n,) where one covers the face that was met."""
+        """Lays the panels on the shell: changes surface (n,) where one covers the face
+        that was met.
+        """
         numbers = range(CEILING + 1, CEILING + 1 + len(self.room.panels))
         for number, panel, window in zip(numbers, self.room.panels, self.panel_windows, strict=True):
             chosen = inside(window, x, y)
@@ -115,7 +128,9 @@ class Stage:
                 surface[chosen[covered(panel, points)]] = number
 
     def _shell(self, rays: Rays) -> tuple[np.ndarray, np.ndarray]:
-        """Depth and face, (n,) each, at which rays from inside the room meet its walls, floor or ceiling."""
+        """Depth and face, (n,) each, at which rays from inside the room meet its walls,
+        floor or ceiling.
+        """
         high = rays.direction > 0
         t = (np.where(high, column(self.room.size), np.float32(0)) - rays.origin) * rays.inverse
         x, y, z = t
@@ -159,7 +174,9 @@ def thing_corners(thing: Thing) -> list[Point]:
 
 
 def rectangle(camera: Camera, corners: list[Point]) -> Rectangle | None:
-    """The rectangle (left, top, right, bottom) on the image plane around some corners; None if it is out of view."""
+    """The rectangle (left, top, right, bottom) on the image plane around some corners;
+    None if it is out of view.
+    """
     places = []
     for corner in corners:
         x, y, z = (c - e for c, e in zip(corner, camera.eye, strict=True))

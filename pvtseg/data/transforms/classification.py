@@ -1,4 +1,6 @@
-"""Random crops for image classification, as ImageNet is trained on since Inception (https://arxiv.org/abs/1409.4842)."""
+"""Random crops for image classification, as ImageNet is trained on since Inception
+(https://arxiv.org/abs/1409.4842).
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ from pvtseg.data.transforms.sizes import as_range, as_size
 
 
 class DepthTraining(Pipeline):
-    """Crop, flip, change the colors: image (H, W, 3) uint8, target (H, W) float32 meters -> both at exactly `size`.
+    """Crop, flip, change the colors: image (H, W, 3) uint8, target (H, W) float32
+    meters -> both at exactly `size`.
 
     The image is never scaled at random, because an object that looks twice as large is
     half as far away, so the depths would have to change. resize: (height, width) of
@@ -70,17 +71,19 @@ class DepthTraining(Pipeline):
 
 
 def _resized(height: int, width: int) -> A.Resize:
-    """The image by averaging pixels, the depth by picking the one under each pixel's center.
+    """The image by averaging pixels, the depth by picking the one under each pixel's
+    center.
 
-    A mean of depths over an edge would be the depth of nothing. INTER_NEAREST would pick
-    the upper left depth of each new pixel, (factor - 1) / 2 pixels off its center, and a
-    flip would turn the sign of this shift.
+    A mean of depths over an edge would be the depth of nothing. INTER_NEAREST would
+    pick the upper left depth of each new pixel, (factor - 1) / 2 pixels off its center,
+    and a flip would turn the sign of this shift.
     """
     return A.Resize(height, width, interpolation=cv2.INTER_AREA, mask_interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 class VerticalCutDepth(A.ImageOnlyTransform):
-    """Replaces a strip of the image, over its full height, by the depth there as gray: 0 m black, max_depth white.
+    """Replaces a strip of the image, over its full height, by the depth there as gray:
+    0 m black, max_depth white.
 
     The strip begins at a * W and is (1 - a) * b * width_factor * W wide, at least 1,
     with a and b uniform in 0..1. (The published code pastes millimeters into 8 bits,

@@ -1,4 +1,5 @@
-"""Transforms for evaluation: the image, resized as a protocol says. Predictions go back to the target's own size.
+"""Transforms for evaluation: the image, resized as a protocol says. Predictions go back
+to the target's own size.
 
 `at(ratio)` is the same transform for an image that is `ratio` times as large. Published
 numbers depend on the resampling: mmsegmentation's on OpenCV's, those of torchvision,
@@ -32,7 +33,8 @@ class Scalable(EvalTransform, Protocol):
 
 
 class MultiScale:
-    """The image as `transform` prepares it, and again at each of the ratios, each time resized from the original.
+    """The image as `transform` prepares it, and again at each of the ratios, each time
+    resized from the original.
 
     -> {"image": at ratio 1, "views": [one image per ratio]}. Raises UserError for a
     transform that knows one size only.
@@ -72,7 +74,9 @@ class Original:
 
 
 class Resize:
-    """The image at `size` (height, width), whatever its aspect, as Hugging Face's processors resize it."""
+    """The image at `size` (height, width), whatever its aspect, as Hugging Face's
+    processors resize it.
+    """
 
     def __init__(self, size: int | Sequence[int], *, interpolation: Interpolation = "bilinear") -> None:
         self.size = as_size(size, option="data.eval_transform.size")
@@ -110,12 +114,15 @@ class KeepRatio:
 
 
 class ResizeCenterCrop:
-    """The protocol of ImageNet: a center crop of `size`, from an image whose shorter side is `size` / `crop_pct`.
+    """The protocol of ImageNet: a center crop of `size`, from an image whose shorter
+    side is `size` / `crop_pct`.
 
     PVTv2's authors use 0.875, timm 0.9; published accuracies depend on it.
     """
 
-    def __init__(self, size: int | Sequence[int], *, crop_pct: float = 0.875, interpolation: Interpolation = "bicubic") -> None:
+    def __init__(
+        self, size: int | Sequence[int], *, crop_pct: float = 0.875, interpolation: Interpolation = "bicubic"
+    ) -> None:
         if not 0 < crop_pct <= 1:
             raise UserError(
                 f"data.eval_transform.crop_pct is {crop_pct}; use a fraction of the shorter side in 0..1, such as 0.875."
@@ -131,7 +138,9 @@ class ResizeCenterCrop:
         return {"image": image[top : top + crop_height, left : left + crop_width]}
 
     def _covering_size(self, size: Sequence[int]) -> tuple[int, int]:
-        """The smallest size of this aspect that covers size / crop_pct; both round down, as torchvision does."""
+        """The smallest size of this aspect that covers size / crop_pct; both round
+        down, as torchvision does.
+        """
         height, width = size
         least_height, least_width = (int(side / self.crop_pct) for side in self.size)
         if height * least_width < width * least_height:
@@ -155,7 +164,9 @@ def _resize_by_area(image: np.ndarray, size: Sequence[int], resampling: Image.Re
 
 
 def _resize_by_two_pixels(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Resized with OpenCV, which takes the two nearest pixels along each side whatever the scale."""
+    """Resized with OpenCV, which takes the two nearest pixels along each side whatever
+    the scale.
+    """
     if image.shape[:2] == tuple(size):
         return image
     height, width = size

@@ -1,4 +1,6 @@
-"""The base of the training transforms: steps of albumentations that draw from one stream of random numbers."""
+"""The base of the training transforms: steps of albumentations that draw from one
+stream of random numbers.
+"""
 
 from __future__ import annotations
 

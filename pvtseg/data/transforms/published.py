@@ -1,4 +1,5 @@
-"""Hugging Face's image processors: an image at the size that a model expects, by torchvision's antialiased filters.
+"""Hugging Face's image processors: an image at the size that a model expects, by
+torchvision's antialiased filters.
 
 They differ from Pillow's by one level of 255 in one of a hundred pixels, which is
 enough to change a label.
@@ -25,7 +26,9 @@ if tuple(int(number) for number in torchvision.__version__.split(".")[:2]) < (0,
 
 
 class Squash:
-    """The image at `size` (height, width), whatever its aspect: SegFormer's and PVT v2's processors."""
+    """The image at `size` (height, width), whatever its aspect: SegFormer's and PVT
+    v2's processors.
+    """
 
     def __init__(self, size: int | Sequence[int], *, interpolation: str = "bilinear") -> None:
         self.size = as_size(size, option="data.eval_transform.size")
@@ -39,7 +42,9 @@ class Squash:
 
 
 class RoundDown:
-    """The image with sides rounded down to a multiple, and at least one multiple: GLPN's processor."""
+    """The image with sides rounded down to a multiple, and at least one multiple:
+    GLPN's processor.
+    """
 
     def __init__(self, multiple: int = 32, *, interpolation: str = "bilinear") -> None:
         self.multiple = multiple
@@ -51,7 +56,9 @@ class RoundDown:
 
 
 class ShortestEdge:
-    """The image with `edge` as shorter side, less where the longer would pass `longest`; then a center crop."""
+    """The image with `edge` as shorter side, less where the longer would pass
+    `longest`; then a center crop.
+    """
 
     def __init__(
         self,

@@ -1,4 +1,6 @@
-"""The training recipe of SegFormer (https://arxiv.org/abs/2105.15203, section 4.1), and of mmsegmentation."""
+"""The training recipe of SegFormer (https://arxiv.org/abs/2105.15203, section 4.1), and
+of mmsegmentation.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ LEVELS = np.arange(256, dtype=np.uint8)
 
 
 class SegmentationTraining(Pipeline):
-    """Scale, crop, flip, distort the colors, pad: image (H, W, 3) uint8, target (H, W) -> both at exactly `size`.
+    """Scale, crop, flip, distort the colors, pad: image (H, W, 3) uint8, target (H, W)
+    -> both at exactly `size`.
 
     size: (height, width) of the crop. base_size: (long, short), the frame that the
     image fits into at ratio 1; None takes the image's own size. cat_max_ratio: the
@@ -55,7 +58,9 @@ class SegmentationTraining(Pipeline):
 
 
 class RandomRatio(A.DualTransform):
-    """Scaling with the aspect kept, by a random ratio of the frame `base_size` or of the image's own size."""
+    """Scaling with the aspect kept, by a random ratio of the frame `base_size` or of
+    the image's own size.
+    """
 
     def __init__(self, base_size: Sequence[int] | None, ratio_range: Sequence[float]) -> None:
         super().__init__(p=1.0)
@@ -66,7 +71,8 @@ class RandomRatio(A.DualTransform):
         size = params["shape"][:2]
         scale = self.py_random.uniform(*self.ratio_range)
         if self.base_size is not None:
-            # The frame is cut to whole pixels before the image is fitted in, as mmsegmentation does.
+            # The frame is cut to whole pixels before the image is fitted in, as
+            # mmsegmentation does.
             scale = fitting_scale(size, [int(side * scale) for side in self.base_size])
         return {"new_size": scaled(size, scale)[::-1]}  # OpenCV wants (width, height)
 
@@ -78,7 +84,8 @@ class RandomRatio(A.DualTransform):
 
 
 class RandomVariedCrop(A.DualTransform):
-    """A random crop, drawn again (ten times at most) while one class covers too much of it.
+    """A random crop, drawn again (ten times at most) while one class covers too much of
+    it.
 
     A crop is kept if it shows more than one class and none covers `cat_max_ratio` of
     the labeled pixels or more. A side of the image that is shorter than the crop is
@@ -126,7 +133,8 @@ class RandomVariedCrop(A.DualTransform):
 
 
 class PhotometricDistortion(A.ImageOnlyTransform):
-    """Brightness, contrast, saturation and hue, each at random (SSD, https://arxiv.org/abs/1512.02325, section 2.2).
+    """Brightness, contrast, saturation and hue, each at random (SSD,
+    https://arxiv.org/abs/1512.02325, section 2.2).
 
     Brightness moves by up to 32 of 255 either way, contrast and saturation are
     multiplied by 0.5..1.5, hue turns by up to 18 of OpenCV's 180 steps; each happens

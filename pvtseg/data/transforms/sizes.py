@@ -8,7 +8,9 @@ from pvtseg.errors import UserError
 
 
 def as_size(size: int | Sequence[int], *, option: str = "size") -> tuple[int, int]:
-    """Two sides in whole pixels; one number stands for both. Raises UserError that names the option for anything else."""
+    """Two sides in whole pixels; one number stands for both. Raises UserError that
+    names the option for anything else.
+    """
     sides = (size, size) if isinstance(size, int) else tuple(size)
     if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
         raise UserError(f"{option} is {size}; use two sides in pixels, such as '{option}=[512, 512]'.")
@@ -28,5 +30,7 @@ def scaled(size: Sequence[int], scale: float) -> tuple[int, int]:
 
 
 def fitting_scale(size: Sequence[int], frame: Sequence[int]) -> float:
-    """The scale at which (height, width) just fits into the frame (long, short), turned either way."""
+    """The scale at which (height, width) just fits into the frame (long, short), turned
+    either way.
+    """
     return min(max(frame) / max(size), min(frame) / min(size))

@@ -1,4 +1,6 @@
-"""Strong augmentation for image classification: RandAugment and random erasing, as steps of albumentations."""
+"""Strong augmentation for image classification: RandAugment and random erasing, as
+steps of albumentations.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from pvtseg.data.transforms.pipeline import MEAN_COLOR, A
 
 
 class RandAugment(A.ImageOnlyTransform):
-    """Two random distortions of a strength around `magnitude` of 10 (https://arxiv.org/abs/1909.13719), by torchvision.
+    """Two random distortions of a strength around `magnitude` of 10
+    (https://arxiv.org/abs/1909.13719), by torchvision.
 
     timm's "rand-m9-mstd0.5-inc1" counts strengths in tenths of the maximum, torchvision
     in 31 bins: three of them to a tenth. The strength of an image is drawn from a
@@ -34,7 +37,11 @@ class RandAugment(A.ImageOnlyTransform):
 
     def apply(self, img: np.ndarray, bin: int, seed: int, **_: Any) -> np.ndarray:
         distort = v2.RandAugment(
-            num_ops=2, magnitude=bin, num_magnitude_bins=self.BINS, interpolation=InterpolationMode.BICUBIC, fill=MEAN_COLOR
+            num_ops=2,
+            magnitude=bin,
+            num_magnitude_bins=self.BINS,
+            interpolation=InterpolationMode.BICUBIC,
+            fill=MEAN_COLOR,
         )
         with torch.random.fork_rng(devices=[]):  # torchvision draws from torch's own generator
             torch.manual_seed(seed)
@@ -42,7 +49,8 @@ class RandAugment(A.ImageOnlyTransform):
 
 
 class RandomErasing(A.ImageOnlyTransform):
-    """Noise in place of a random rectangle (https://arxiv.org/abs/1708.04896): 2 % to a third of the image, 0.3 to 3.3 wide.
+    """Noise in place of a random rectangle (https://arxiv.org/abs/1708.04896): 2 % to a
+    third of the image, 0.3 to 3.3 wide.
 
     The noise has ImageNet's mean and standard deviation in each pixel. After the
     normalization it is N(0, 1), clipped at black and white.

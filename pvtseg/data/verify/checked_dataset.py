@@ -29,7 +29,9 @@ class CheckedDataset(Samples, Protocol):
 
 @runtime_checkable
 class CheckedMasks(CheckedDataset, Protocol):
-    """A data set of segmentation maps. has_label_map: the user said what each value of the masks means."""
+    """A data set of segmentation maps. has_label_map: the user said what each value of
+    the masks means.
+    """
 
     has_label_map: bool
 
@@ -41,7 +43,9 @@ class CheckedDepth(CheckedDataset, Protocol):
     scale: float
 
     def valid_depth(self, index: int) -> np.ndarray:
-        """The depth map of one item, in range or not: (H, W) float32 meters, 0 where it is invalid."""
+        """The depth map of one item, in range or not: (H, W) float32 meters, 0 where it
+        is invalid.
+        """
         ...
 
 

@@ -11,7 +11,8 @@ from pvtseg.data.verify.statistics import SplitStatistics
 
 
 def class_weights(train: SplitStatistics, labels: ClassInfo) -> dict[str, Any]:
-    """Median-frequency weights (https://arxiv.org/abs/1411.4734, section 6.3.2): names, frequency and weights, one per class.
+    """Median-frequency weights (https://arxiv.org/abs/1411.4734, section 6.3.2): names,
+    frequency and weights, one per class.
 
     frequency: the fraction of all labeled pixels, or of all images if an image has one
     class. f: the fraction of a class among the pixels of the images that show it. A

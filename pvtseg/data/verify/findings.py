@@ -25,12 +25,19 @@ KINDS = {
     "blank": "images that contribute nothing to the loss",
 }
 
-RAISED = {UnreadableError: "unreadable", SizesDifferError: "size", UnknownValuesError: "label", ColoredMaskError: "palette"}
+RAISED = {
+    UnreadableError: "unreadable",
+    SizesDifferError: "size",
+    UnknownValuesError: "label",
+    ColoredMaskError: "palette",
+}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """kind: one of KINDS. text: seen, wanted, what to do. severity: with an error, training would go wrong."""
+    """kind: one of KINDS. text: seen, wanted, what to do. severity: with an error,
+    training would go wrong.
+    """
 
     kind: str
     split: str

@@ -1,4 +1,6 @@
-"""The class that the ignored value hides: masks of 0 and 255 for two classes, without a label map."""
+"""The class that the ignored value hides: masks of 0 and 255 for two classes, without a
+label map.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Findings about whole splits: counts, classes that never occur, the same images in training and validation."""
+"""Findings about whole splits: counts, classes that never occur, the same images in
+training and validation.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ def _counts(split: SplitStatistics, expected: Expected) -> Iterator[Finding]:
 
 
 def _palettes(split: SplitStatistics) -> Iterator[Finding]:
-    """Palette masks are read as palette indices, which is only correct if all masks share one palette."""
+    """Palette masks are read as palette indices, which is only correct if all masks
+    share one palette.
+    """
     palettes = {palette: seen for palette, seen in split.palettes.items() if palette is not None}
     plain = split.palettes.get(None)
     odd = list(palettes.values()) if plain is not None else sorted(palettes.values(), key=lambda seen: seen[1])[:-1]
@@ -110,7 +114,9 @@ def _duplicates(train: SplitStatistics, val: SplitStatistics) -> Iterator[Findin
         )
         yield Finding("duplicate", "val", text)
     if len(shared) > SHOWN:
-        yield Finding("duplicate", "val", f"{len(shared) - SHOWN} more images of val are in train too; keep the two apart.")
+        yield Finding(
+            "duplicate", "val", f"{len(shared) - SHOWN} more images of val are in train too; keep the two apart."
+        )
 
 
 def _more(count: int) -> str:

@@ -36,7 +36,8 @@ class DepthStatistics:
 
 @dataclass
 class SampleCheck:
-    """The findings and numbers of one item. All but its name, index and findings is None where it could not be read.
+    """The findings and numbers of one item. All but its name, index and findings is
+    None where it could not be read.
 
     size: (height, width). levels (3, 256): how often each brightness occurs in each
     channel. digest: of the image's pixels. classes (num_classes,): pixels of each
@@ -95,7 +96,9 @@ class _Checks(Dataset):
 def check_sample(
     samples: CheckedDataset, index: int, split: str, *, labels: ClassInfo | None, depth: DepthRange | None
 ) -> SampleCheck:
-    """Loads one item and checks its image and its targets: integers against `labels`, floating-point maps against `depth`."""
+    """Loads one item and checks its image and its targets: integers against `labels`,
+    floating-point maps against `depth`.
+    """
     files = samples.files(index)
     check = SampleCheck(str(files["image"]), index)
     check.target = str(files.get("target", check.name))
@@ -111,7 +114,9 @@ def check_sample(
                 raise UserError(_unfit_target(check.target, target))
     except UserError as error:
         check.findings.append(Finding(kind_of(error), split, str(error)))
-    except Exception as error:  # a data set from outside may raise anything, and the other items are still to be checked
+    except (
+        Exception
+    ) as error:  # a data set from outside may raise anything, and the other items are still to be checked
         text = f"{check.name}: {type(error).__name__}: {error}; correct the file or the data set's code."
         check.findings.append(Finding("refused", split, text))
     return check
@@ -148,7 +153,9 @@ def _check_classes(check: SampleCheck, split: str, target: np.ndarray | int, lab
         check.palette = _palette_of(check.target)
 
 
-def _check_depth(check: SampleCheck, split: str, depth: np.ndarray, samples: CheckedDataset, depth_range: DepthRange) -> None:
+def _check_depth(
+    check: SampleCheck, split: str, depth: np.ndarray, samples: CheckedDataset, depth_range: DepthRange
+) -> None:
     valid = depth[depth > 0]
     check.depth = DepthStatistics(
         nearest=float(valid.min(initial=np.inf)),
@@ -189,7 +196,9 @@ def _unfit_target(file: str, target: np.ndarray) -> str:
 
 
 def _palette_of(file: str) -> bytes | None:
-    """The palette of a mask that stores palette indices; None for a mask that stores its values."""
+    """The palette of a mask that stores palette indices; None for a mask that stores
+    its values.
+    """
     if not file.lower().endswith((".png", ".gif", ".bmp", ".tif", ".tiff")):
         return None
     with Image.open(file) as mask:

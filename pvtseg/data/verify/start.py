@@ -111,7 +111,9 @@ class _Depth:
 
 
 def _spread(count: int) -> Iterator[int]:
-    """Up to MOST different indices below `count`: first COUNT evenly spread ones, then others at random."""
+    """Up to MOST different indices below `count`: first COUNT evenly spread ones, then
+    others at random.
+    """
     even = np.linspace(0, count - 1, min(count, COUNT)).round().astype(int).tolist()
     others = np.random.default_rng(0).permutation(count)[: MOST + COUNT].tolist()
     yield from list(dict.fromkeys([*even, *others]))[:MOST]

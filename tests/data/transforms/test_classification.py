@@ -5,7 +5,9 @@ from pvtseg.data.transforms.classification import ClassificationTraining
 
 
 def slope(height=200, width=300):
-    """Red grows with the column, green with the row: an image that tells where each pixel is from."""
+    """Red grows with the column, green with the row: an image that tells where each
+    pixel is from.
+    """
     rows, columns = np.mgrid[:height, :width]
     return np.stack([columns * 255 / width, rows * 255 / height, np.zeros_like(rows)], axis=-1).astype(np.uint8)
 

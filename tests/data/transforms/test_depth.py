@@ -5,7 +5,9 @@ from pvtseg.data.transforms.depth import DepthTraining, VerticalCutDepth
 
 
 def scene(height=120, width=160):
-    """Every pixel has a depth of its own, and the image repeats it in its first two channels."""
+    """Every pixel has a depth of its own, and the image repeats it in its first two
+    channels.
+    """
     place = np.arange(height * width).reshape(height, width)
     image = np.stack([place // 256, place % 256, np.zeros_like(place)], axis=-1).astype(np.uint8)
     return image, (place / 4000 + 0.5).astype(np.float32)
@@ -103,7 +105,9 @@ def test_cut_depth_happens_with_its_probability():
 
 
 def resized_ramp(factor, flipped):
-    """Depths 1, 2, ... from left to right under an image of twice their value, resized by 1 / factor: both as one row."""
+    """Depths 1, 2, ... from left to right under an image of twice their value, resized
+    by 1 / factor: both as one row.
+    """
     depth = np.repeat(np.arange(1, 121, dtype=np.float32)[None], 8, axis=0)
     image = np.repeat((2 * depth).astype(np.uint8)[..., None], 3, axis=2)
     size = (8, round(120 / factor))
@@ -114,9 +118,11 @@ def resized_ramp(factor, flipped):
 @pytest.mark.parametrize("flipped", [False, True])
 @pytest.mark.parametrize("factor", [1, 2, 3, 4, 5, 6, 1.5, 2.5, 3.2])
 def test_a_resized_depth_lies_under_the_centers_of_the_images_pixels(factor, flipped):
-    """The brightness of a resized pixel is the mean over its extent, hence that of its center.
+    """The brightness of a resized pixel is the mean over its extent, hence that of its
+    center.
 
-    The depth is the one nearest to the center, half a pixel off at most; a center between two pixels has no nearest one.
+    The depth is the one nearest to the center, half a pixel off at most; a center
+    between two pixels has no nearest one.
     """
     brightness, depth = resized_ramp(factor, flipped)
     assert np.abs(depth - brightness).max() <= 0.5 + 0.25  # half a pixel, and the rounding of the brightness
@@ -124,7 +130,9 @@ def test_a_resized_depth_lies_under_the_centers_of_the_images_pixels(factor, fli
         np.testing.assert_array_equal(depth, brightness)
 
 
-@pytest.mark.parametrize(("old", "new"), [(240, 240), (240, 80), (240, 97), (241, 96), (77, 130), (1280, 512), (1000, 333)])
+@pytest.mark.parametrize(
+    ("old", "new"), [(240, 240), (240, 80), (240, 97), (241, 96), (77, 130), (1280, 512), (1000, 333)]
+)
 def test_a_resized_depth_is_the_one_nearest_to_the_center_of_each_pixel(old, new):
     depth = np.arange(1, old + 1, dtype=np.float32)[None].repeat(3, axis=0)
     image = np.zeros((3, old, 3), np.uint8)

@@ -92,7 +92,12 @@ def test_at_several_scales_each_image_is_resized_from_the_original_as_mmsegmenta
 
 @pytest.mark.parametrize(
     ("transform", "size"),
-    [(Original(), (375, 500)), (Resize((64, 96)), (64, 96)), (Squash((64, 96)), (64, 96)), (KeepRatio((200, 60)), (60, 80))],
+    [
+        (Original(), (375, 500)),
+        (Resize((64, 96)), (64, 96)),
+        (Squash((64, 96)), (64, 96)),
+        (KeepRatio((200, 60)), (60, 80)),
+    ],
 )
 def test_every_transform_that_serves_pixels_knows_several_scales(transform, size):
     prepared = MultiScale(transform, [0.5, 1.0, 2.0])(image=photo())
@@ -107,7 +112,9 @@ def test_scales_that_make_no_sense_are_refused():
     for ratios in ([], [0.0, 1.0]):
         with pytest.raises(UserError, match=r"inference\.ratios is"):
             MultiScale(Original(), ratios)
-    with pytest.raises(UserError, match="is ResizeCenterCrop, which has one size only; use inference=flip or inference=whole"):
+    with pytest.raises(
+        UserError, match="is ResizeCenterCrop, which has one size only; use inference=flip or inference=whole"
+    ):
         MultiScale(ResizeCenterCrop(64), [1.0])
 
 

@@ -20,7 +20,9 @@ def blocks(height=240, width=320, side=40, seed=0):
 
 
 def inside_blocks(mask):
-    """Pixels whose neighbors are all there and of one class: bilinear resampling leaves their colors alone."""
+    """Pixels whose neighbors are all there and of one class: bilinear resampling leaves
+    their colors alone.
+    """
     lowest = cv2.erode(mask, np.ones((7, 7)))
     return lowest == cv2.dilate(mask, np.ones((7, 7)), borderType=cv2.BORDER_CONSTANT, borderValue=255)
 
@@ -68,7 +70,9 @@ def test_padding_is_ignored_and_has_the_mean_color(dtype, ignore_index):
 
 @pytest.mark.parametrize(("base_size", "low", "high"), [(None, 0.5, 2.0), ((2048, 512), 512 / 240 / 2, 512 / 240 * 2)])
 def test_the_ratio_multiplies_the_base_and_keeps_the_aspect(base_size, low, high):
-    """One white frame, cropped to more than its largest size: what is not padding is the resized image."""
+    """One white frame, cropped to more than its largest size: what is not padding is
+    the resized image.
+    """
     transform = SegmentationTraining(1400, base_size=base_size, photometric=False, cat_max_ratio=1.0)
     ratios = []
     for number in range(25):
@@ -88,7 +92,9 @@ def largest_share(target):
 
 
 def test_crops_that_one_class_fills_are_drawn_again():
-    """Class 1 is a strip at the right edge: few crops see it, and ten more draws find one that does far more often."""
+    """Class 1 is a strip at the right edge: few crops see it, and ten more draws find
+    one that does far more often.
+    """
     mask = np.zeros((200, 400), np.uint8)
     mask[:, 300:] = 1
     image = COLORS[mask]
@@ -115,7 +121,9 @@ def test_a_mask_that_no_crop_can_vary_is_taken_as_it_is(only):
 
 @pytest.mark.parametrize(("share", "kept"), [(0.7, True), (0.8, False)])
 def test_the_share_of_a_class_is_taken_of_the_labeled_pixels(share, kept):
-    """Six of ten columns are ignored and class 0 has `share` of the others, in every crop of 100 alike."""
+    """Six of ten columns are ignored and class 0 has `share` of the others, in every
+    crop of 100 alike.
+    """
     rows, columns = np.mgrid[:200, :400] % 10
     mask = np.where(columns < 6, 255, np.where(rows < 10 * share, 0, 1)).astype(np.uint8)
     noise = np.random.default_rng(0).integers(0, 256, (200, 400, 3), dtype=np.uint8)
@@ -167,7 +175,9 @@ def test_a_flip_rate_of_one_always_mirrors_and_zero_never():
     mirrored = SegmentationTraining(100, flip_prob=1.0, **options)(image=image, target=mask)
     np.testing.assert_array_equal(mirrored["target"], mask[:, ::-1])
     np.testing.assert_array_equal(mirrored["image"], image[:, ::-1])
-    np.testing.assert_array_equal(SegmentationTraining(100, flip_prob=0.0, **options)(image=image, target=mask)["target"], mask)
+    np.testing.assert_array_equal(
+        SegmentationTraining(100, flip_prob=0.0, **options)(image=image, target=mask)["target"], mask
+    )
 
 
 def test_what_goes_in_is_not_written_to():
@@ -183,7 +193,9 @@ def test_what_goes_in_is_not_written_to():
 
 def test_steps_of_your_own_come_before_the_padding():
     image, mask = blocks(60, 80)
-    transform = SegmentationTraining(100, ratio_range=(1, 1), photometric=False, extra=[A.InvertImg(p=1.0)], flip_prob=0)
+    transform = SegmentationTraining(
+        100, ratio_range=(1, 1), photometric=False, extra=[A.InvertImg(p=1.0)], flip_prob=0
+    )
     changed = transform(image=image, target=mask)["image"]
     np.testing.assert_array_equal(changed[:60, :80], 255 - image)
     assert (changed[99, 99] == MEAN_COLOR).all()
