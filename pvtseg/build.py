@@ -133,7 +133,7 @@ def build_eval_transform(config: Config | DictConfig) -> EvalTransform:
     from pvtseg.data.transforms.evaluation import MultiScale
 
     transform = instantiate_node(config["data"]["eval_transform"], "data.eval_transform")
-    ratios = config["inference"].get("ratios")
+    ratios = build_inference(config).ratios
     return transform if ratios is None else MultiScale(transform, ratios)
 
 
@@ -171,7 +171,7 @@ def build_postprocess(config: Config) -> PostProcess:
     return postprocess
 
 
-def build_inference(config: Config) -> Inference:
+def build_inference(config: Config | DictConfig) -> Inference:
     """How the model is run on a batch."""
     return instantiate_node(config["inference"], "inference")
 
@@ -210,6 +210,8 @@ def build_trainer(config: Config, *callbacks: Callback) -> Trainer:
     than it is validated at its end. `total_batch`, where it is given, is reached by
     accumulation, or the run refused.
     """
+    from pvtseg.checkpoints.training_io import TrainingCheckpointIO  # which waits for Lightning
+
     built = [*callbacks, *(instantiate_node(node, f"callbacks.{name}") for name, node in config["callbacks"].items())]
     loggers = [instantiate_node(node, f"logger.{name}") for name, node in (config.get("logger") or {}).items()]
     options = dict(config["trainer"])
@@ -222,7 +224,7 @@ def build_trainer(config: Config, *callbacks: Callback) -> Trainer:
         raise UserError(
             f"total_batch={total_batch} and trainer.accumulate_grad_batches={accumulated} both say how large a step is; keep one."
         )
-    trainer = instantiate_node(options, "trainer", callbacks=built, logger=loggers)
+    trainer = instantiate_node(options, "trainer", callbacks=built, logger=loggers, plugins=[TrainingCheckpointIO()])
     if total_batch is not None:  # the number of devices is known to the trainer only
         trainer.accumulate_grad_batches = accumulation(total_batch, config["data"]["batch_size"], trainer.world_size)
     if isinstance(options["val_check_interval"], int):

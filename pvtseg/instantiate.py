@@ -55,7 +55,7 @@ def partial_node(node: Any, key: str) -> Callable[..., Any]:
     def build(*parts: Any, **named_parts: Any) -> Any:
         try:
             return instantiate(node, _partial_=True, _convert_="all")(*parts, **named_parts)
-        except (InstantiationException, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        except (InstantiationException, TypeError, ValueError, RuntimeError) as error:
             raise explained(error, key) from error
 
     return build

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 
 from pvtseg.data.collate import collate
 from pvtseg.data.io import read_image, to_rgb
+from pvtseg.data.normalize import normalize_batch
 from pvtseg.errors import UserError
 from pvtseg.layers.outputs import to_numpy
 
 if TYPE_CHECKING:
     from pvtseg.data.target_info import ClassInfo
-    from pvtseg.interfaces import Batch, EvalTransform, Inference, PostProcess, Visualizer
+    from pvtseg.interfaces import EvalTransform, Inference, PostProcess, Visualizer
     from pvtseg.model import Model
 
 ImageLike = str | os.PathLike[str] | Image.Image | np.ndarray
@@ -89,21 +90,17 @@ class Predictor:
 
     @torch.inference_mode()
     def _predict(self, samples: list[dict[str, Any]]) -> list[Any]:
-        batch = self._normalized(collate(samples))
+        device = next(self.model.parameters()).device
+        batch = collate(samples)
+        image = batch["image"].to(device)
+        views = [image if view is batch["image"] else view.to(device) for view in batch["views"]]
+        batch = normalize_batch({**batch, "image": image, "views": views}, self.normalize)
         return [to_numpy(each) for each in self.postprocess(self.inference(self.model, batch), batch["size"])]
 
     def _sample(self, image: ImageLike) -> dict[str, Any]:
         pixels = as_pixels(image)
         name = os.fspath(image) if isinstance(image, str | os.PathLike) else "the image"
         return {**self.transform(image=pixels), "size": pixels.shape[:2], "target": None, "name": name}
-
-    def _normalized(self, batch: Batch) -> Batch:
-        image = self.normalize(self._on_device(batch["image"]))
-        views = [image if view is batch["image"] else self.normalize(self._on_device(view)) for view in batch["views"]]
-        return {**batch, "image": image, "views": views}
-
-    def _on_device(self, image: Tensor) -> Tensor:
-        return image.to(next(self.model.parameters()).device)
 
 
 def as_pixels(image: ImageLike) -> np.ndarray:

@@ -14,6 +14,7 @@ from pvtseg.checkpoints.io import State, Weights
 from pvtseg.checkpoints.trust import check_plain
 from pvtseg.checkpoints.versions import VERSION, upgrade
 from pvtseg.errors import UserError
+from pvtseg.files import replacing
 
 CONFIG_KEY = "pvtseg"  # in a .ckpt, and in the metadata of a .safetensors
 
@@ -24,21 +25,18 @@ def pack(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_model(path: Path, state: State, config: dict[str, Any]) -> None:
-    """Writes a .safetensors file of the weights with the configuration inside. Whole or
-    not at all.
-    """
+    """Writes a .safetensors file of the weights with the configuration inside."""
     write_tensors(path, state, {CONFIG_KEY: json.dumps(pack(config))})
 
 
 def write_tensors(path: Path, state: State, metadata: dict[str, str]) -> None:
-    """Writes a .safetensors file. Whole or not at all."""
-    partial = path.with_suffix(".partial")
+    """Writes a .safetensors file, completely or not at all."""
     contiguous = {name: tensor.detach().contiguous().cpu() for name, tensor in state.items()}
-    partial.touch()
-    mode = partial.stat().st_mode
-    save_file(contiguous, partial, metadata={"format": "pt", **metadata})
-    partial.chmod(mode)  # safetensors lets nobody but the owner read, whatever the umask says
-    partial.replace(path)
+    with replacing(path) as partial:
+        partial.touch()
+        mode = partial.stat().st_mode
+        save_file(contiguous, partial, metadata={"format": "pt", **metadata})
+        partial.chmod(mode)  # safetensors lets nobody but the owner read, whatever the umask says
 
 
 def is_ours(weights: Weights) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from pvtseg.checkpoints.files import pack, write_model, write_tensors
 from pvtseg.checkpoints.io import State
 from pvtseg.checkpoints.names import Format
 from pvtseg.errors import UserError
+from pvtseg.files import replacing, write_json
 
 Node = dict[str, Any]
 
@@ -52,7 +52,7 @@ def write_checkpoint(config: Node, state: State, folder: Path, layout: str) -> N
 
 def _write_ours(config: Node, state: State, folder: Path) -> None:
     write_model(folder / "model.safetensors", state, config)
-    _write_json(folder / "config.json", pack(config))
+    write_json(folder / "config.json", pack(config))
 
 
 def _write_published(config: Node, state: State, folder: Path, *, layout: str) -> None:
@@ -65,9 +65,9 @@ def _write_published(config: Node, state: State, folder: Path, *, layout: str) -
         _write_torch(folder / "model.pth", {"state_dict": renamed, **beside.extras} if beside.extras else renamed)
         return
     write_tensors(folder / "model.safetensors", renamed, {})
-    _write_json(folder / "config.json", beside.config)
+    write_json(folder / "config.json", beside.config)
     if beside.processor:
-        _write_json(folder / "preprocessor_config.json", beside.processor)
+        write_json(folder / "preprocessor_config.json", beside.processor)
 
 
 def _format_for(layout: str, architecture: Architecture, backbone: Node) -> tuple[Family, Format]:
@@ -99,15 +99,8 @@ def _holds(layout: str, architecture: Architecture) -> bool:
 
 
 def _write_torch(path: Path, content: Node) -> None:
-    partial_file = path.with_suffix(".partial")
-    torch.save(content, partial_file)
-    partial_file.replace(path)
-
-
-def _write_json(path: Path, content: Node) -> None:
-    partial_file = path.with_suffix(".partial")
-    partial_file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    partial_file.replace(path)
+    with replacing(path) as partial_file:
+        torch.save(content, partial_file)
 
 
 WRITERS: dict[str, Callable[[Node, State, Path], None]] = {

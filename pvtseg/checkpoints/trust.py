@@ -30,7 +30,6 @@ PARTS = (  # packages and modules of pvtseg whose public classes and functions a
     "inference",
     "optim",
     "tasks",
-    "data.coco",
     "data.folder",
     "data.imagenet",
     "data.module",

@@ -19,12 +19,12 @@ from pvtseg.build import build_model, complete
 from pvtseg.cli import benchmark_report as report
 from pvtseg.cli.evaluate import trusting
 from pvtseg.cli.from_checkpoint import overridden
-from pvtseg.cli.json_file import write_json
 from pvtseg.cli.measuring import device_name, peak_memory, time_in_turn
 from pvtseg.cli.quiet import quieten
 from pvtseg.cli.report import part_name
 from pvtseg.data.transforms.sizes import as_size
 from pvtseg.errors import UserError
+from pvtseg.files import write_json
 from pvtseg.interfaces import Batch
 from pvtseg.layers.resize import resize
 from pvtseg.load import as_predictor, load_model

@@ -13,11 +13,11 @@ from omegaconf import DictConfig, OmegaConf
 from pvtseg.build import build_data, build_task, build_trainer, complete
 from pvtseg.cli import report
 from pvtseg.cli.from_checkpoint import overridden
-from pvtseg.cli.json_file import write_json
 from pvtseg.cli.program import command
 from pvtseg.cli.quiet import quieten
 from pvtseg.cli.run_folder import RunFolder
 from pvtseg.errors import UserError
+from pvtseg.files import write_json
 from pvtseg.load import load_model
 
 

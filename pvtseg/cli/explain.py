@@ -9,8 +9,9 @@ from typing import Any
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import MissingConfigException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from pvtseg.errors import UserError
 from pvtseg.paths import config_dir
@@ -65,7 +66,7 @@ def _keys(config_name: str, given: Sequence[str]) -> Iterator[str]:
             GlobalHydra.instance().clear()
             with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
                 composed = OmegaConf.to_container(hydra.compose(config_name, overrides))
-        except Exception:  # one of the choices is what is wrong, or comes from elsewhere
+        except (HydraException, OmegaConfBaseException):  # a choice is wrong, or comes from elsewhere
             continue
         yield from dotted(composed, "")
         return

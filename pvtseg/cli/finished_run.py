@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pvtseg.load import load_predictor
 from pvtseg.predictor import Predictor
@@ -22,6 +23,9 @@ class Run:
     checkpoint: Path
     metrics: dict[str, float] = field(default_factory=dict)
 
-    def predictor(self, *, device: str = "cpu") -> Predictor:
-        """The predictor of the best weights, from an image to a prediction in its own size."""
-        return load_predictor(self.checkpoint, device=device)
+    def predictor(self, *, device: str = "cpu", **options: Any) -> Predictor:
+        """The predictor of the best weights, from an image to a prediction in its own size.
+
+        options: those of `load_predictor`, such as trust=["mine"] for parts of your own.
+        """
+        return load_predictor(self.checkpoint, device=device, **options)

@@ -18,11 +18,11 @@ from pvtseg.checkpoints.files import write_model
 from pvtseg.checkpoints.io import read_weights
 from pvtseg.cli import report
 from pvtseg.cli.finished_run import Run
-from pvtseg.cli.json_file import write_json
 from pvtseg.cli.program import command, override
 from pvtseg.cli.quiet import quieten
 from pvtseg.cli.run_folder import RunFolder
 from pvtseg.errors import UserError
+from pvtseg.files import write_json
 from pvtseg.load import load_initial, load_pretrained
 from pvtseg.model import Model
 

@@ -4,7 +4,6 @@ to do.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +32,7 @@ from pvtseg.data.verify import (
 from pvtseg.data.verify.checked_dataset import as_checked
 from pvtseg.drawing import image_grid
 from pvtseg.errors import UserError
+from pvtseg.files import write_json
 from pvtseg.instantiate import instantiate_node
 from pvtseg.interfaces import Visualizer
 from pvtseg.losses.class_weights import weights_file
@@ -113,9 +113,9 @@ def write(config: DictConfig, checked: Checked, findings: Sequence[Finding]) -> 
     weights, written = None, []
     if checked.labels is not None and any(train.class_pixels):
         weights = class_weights(train, checked.labels)
-        written.append(_write_json(weights, folder / "class_weights.json"))
+        written.append(write_json(folder / "class_weights.json", weights))
         if root is not None:
-            _write_json(weights, weights_file(root))
+            write_json(weights_file(root), weights)
     drawn = "train" if train.sound else "val"
     if checked.splits[drawn].sound:
         file = folder / "samples.png"
@@ -128,7 +128,7 @@ def write(config: DictConfig, checked: Checked, findings: Sequence[Finding]) -> 
         "classes": weights,
         "findings": [vars(finding) for finding in findings],
     }
-    return {**content, "written": [*written, _write_json(content, folder / "report.json")]}
+    return {**content, "written": [*written, write_json(folder / "report.json", content)]}
 
 
 def show(content: Mapping[str, Any], findings: Sequence[Finding], accepted: Sequence[str]) -> None:
@@ -192,10 +192,3 @@ def _visualizer(config: DictConfig, checked: Checked) -> Visualizer:
     if "min_depth" in config.visualizer and train.nearest < train.farthest:
         config.visualizer.min_depth, config.visualizer.max_depth = train.nearest, train.farthest
     return build_visualizer(config)
-
-
-def _write_json(content: Mapping[str, Any], file: Path) -> Path:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps(content, indent=2) + "\n")
-    return partial.replace(file)

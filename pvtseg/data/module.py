@@ -8,18 +8,17 @@ from typing import Any
 
 import lightning
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pvtseg.data.collate import collate
-from pvtseg.data.normalize import Normalize
+from pvtseg.data.normalize import Normalize, normalize_batch
 from pvtseg.data.samples import Samples
 from pvtseg.data.sampling import EvaluationSampler, TrainingSampler
 from pvtseg.data.target_info import ClassInfo, DepthRange
 from pvtseg.data.verify.start import check_start
 from pvtseg.data.views import EvaluationView, TrainingView
 from pvtseg.errors import UserError
-from pvtseg.interfaces import Batch, EvalTransform, Size, Transform
+from pvtseg.interfaces import Batch, EvalTransform, Transform
 
 
 class DataModule(lightning.LightningDataModule):
@@ -121,14 +120,7 @@ class DataModule(lightning.LightningDataModule):
         self._train_sampler.skip = state_dict["batches"] * self.batch_size
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Normalizes the image and each view, and sets the padding to 0, which is the
-        mean color.
-        """
-        self.normalize.to(batch["image"].device)
-        batch["image"] = _without_padding(self.normalize(batch["image"]), batch["image_size"])
-        views = batch.get("views")
-        batch["views"] = [batch["image"]] if views is None else [self.normalize(view) for view in views]
-        return batch
+        return normalize_batch(batch, self.normalize.to(batch["image"].device))
 
 
 def usual_workers() -> int:
@@ -152,15 +144,6 @@ def _collate_once(items: list[dict[str, Any]], *, pad: bool) -> dict[str, Any]:
     if batch["views"][0] is batch["image"]:
         del batch["views"]
     return batch
-
-
-def _without_padding(image: Tensor, sizes: list[Size]) -> Tensor:
-    """Sets the padding of each image (B, C, H, W) to 0."""
-    for number, (height, width) in enumerate(sizes):
-        if (height, width) != image.shape[-2:]:
-            image[number, :, height:] = 0
-            image[number, :, :, width:] = 0
-    return image
 
 
 def _one_thread(worker: int) -> None:

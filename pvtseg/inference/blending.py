@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pvtseg.errors import UserError
-from pvtseg.layers.upsampling import accurate_type
+from pvtseg.layers.precision import accurate_type
 
 if TYPE_CHECKING:
     from pvtseg.interfaces import Size

@@ -21,7 +21,7 @@ from pvtseg.layers.precision import accurate_type
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["accurate_type", "channels_last", "mixing_matrix", "neighbors", "source_rows"]
+__all__ = ["channels_last", "mixing_matrix", "neighbors", "source_rows"]
 
 
 def channels_last(image_map: Tensor) -> Tensor:

@@ -23,7 +23,6 @@ class ClassificationMetrics(Metric):
     """
 
     full_state_update = False
-    higher_is_better = True
     per_class: Mapping[str, str] = {}
 
     hits: Tensor

@@ -14,7 +14,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from pvtseg.errors import UserError
-from pvtseg.layers.upsampling import accurate_type
+from pvtseg.layers.precision import accurate_type
 
 
 def nyu_crop(height: int, width: int) -> tuple[slice, slice]:

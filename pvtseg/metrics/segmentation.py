@@ -30,7 +30,6 @@ class SegmentationMetrics(Metric):
     """
 
     full_state_update = False
-    higher_is_better = True
 
     confusion: Tensor
 

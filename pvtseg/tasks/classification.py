@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from pvtseg.drawing import font
+from pvtseg.layers.precision import accurate_type
 
 if TYPE_CHECKING:
     from pvtseg.interfaces import LegendEntry, Size
@@ -22,7 +23,7 @@ class ClassificationPostProcess(nn.Module):
     """
 
     def forward(self, outputs: list[Tensor], sizes: list[Size]) -> list[Tensor]:  # noqa: ARG002 (one class at any size)
-        views = [logits.double() if logits.dtype.itemsize > 4 else logits.float() for logits in outputs]
+        views = [logits.to(accurate_type(logits)) for logits in outputs]
         return list(torch.stack([logits.softmax(dim=-1) for logits in views]).mean(dim=0))
 
 

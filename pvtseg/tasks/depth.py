@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pvtseg.errors import UserError
+from pvtseg.layers.precision import accurate_type
 
 if TYPE_CHECKING:
     from pvtseg.interfaces import LegendEntry, Size
@@ -55,7 +56,7 @@ class DepthPostProcess(nn.Module):
         ]
 
     def _resized(self, depth: Tensor, size: Size) -> Tensor:
-        depth = depth.double() if depth.dtype.itemsize > 4 else depth.float()
+        depth = depth.to(accurate_type(depth))
         if depth.shape[-2:] != tuple(size):
             depth = F.interpolate(depth, size=size, mode=self.interpolation, align_corners=False)
         return depth[0, 0]

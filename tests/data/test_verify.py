@@ -10,7 +10,7 @@ from made import make_ade20k, make_imagenet, make_nyu_depth, noise, write
 from PIL import Image
 
 from pvtseg.build import compose
-from pvtseg.cli import verify as command
+from pvtseg.cli.verbs import main
 from pvtseg.cli.verify import SHOWN, draw_samples, verify
 from pvtseg.data.target_info import ClassInfo, DepthRange
 from pvtseg.data.verify import KINDS, Expected, SplitStatistics, check_dataset, class_weights, judge
@@ -395,8 +395,8 @@ def test_the_command_leaves_with_a_status(stripes, monkeypatch, capsys, as_a_fre
         "data.batch_size=1",
         "verify.num_workers=0",
     ]
-    monkeypatch.setattr(sys, "argv", ["pvtseg verify", *words, f"hydra.run.dir={stripes.parent}/run"])
+    monkeypatch.setattr(sys, "argv", ["pvtseg", "verify", *words, f"hydra.run.dir={stripes.parent}/run"])
     with pytest.raises(SystemExit) as left:
-        command.main()
+        main()
     assert left.value.code == 1
     assert capsys.readouterr().err.strip().splitlines()[-1].startswith("error: training would go wrong: 1 finding")
