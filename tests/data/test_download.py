@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from made import add
 
-from pvtseg.cli import download as command
+from pvtseg.cli.verbs import main
 from pvtseg.data.download import RemoteFile, obtain, unpack
 from pvtseg.errors import UserError
 
@@ -179,8 +179,8 @@ def test_an_archive_that_is_none_is_named(tmp_path):
 
 
 def run_command(monkeypatch, *words):
-    monkeypatch.setattr(sys, "argv", ["pvtseg download", *words])
-    command.main()
+    monkeypatch.setattr(sys, "argv", ["pvtseg", "download", *words])
+    main()
 
 
 def test_the_command_fetches_unpacks_and_says_what_comes_next(
