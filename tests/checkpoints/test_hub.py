@@ -2,7 +2,6 @@
 nothing can be had.
 """
 
-import builtins
 import socket
 import time
 
@@ -103,19 +102,6 @@ def test_without_network_the_error_has_name_reason_and_way_out():
 @pytest.mark.usefixtures("no_network")
 def test_without_network_the_cache_still_serves():
     assert load_model(NAME).head.classify.out_features == 2
-
-
-def test_without_huggingface_hub_the_error_says_how_to_get_it(monkeypatch):
-    real_import = builtins.__import__
-
-    def without_hub(name, *args, **kwargs):
-        if name.startswith("huggingface_hub"):
-            raise ImportError(name)
-        return real_import(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without_hub)
-    with pytest.raises(UserError, match=r"pip install huggingface-hub, or download the files yourself"):
-        load_model(NAME)
 
 
 def test_what_ends_like_a_file_is_no_name_on_the_hub():
