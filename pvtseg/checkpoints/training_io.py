@@ -21,3 +21,9 @@ class TrainingCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         with replacing(Path(path)) as partial:
             torch.save(checkpoint, partial)
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = lambda storage, _: storage, weights_only: bool | None = True
+    ) -> dict[str, Any]:
+        """The checkpoint, read without running code that may be in it."""
+        return super().load_checkpoint(path, map_location, weights_only=weights_only is not False)
