@@ -121,7 +121,7 @@ def same_labels(ours: Tensor, theirs: Tensor, *, share: float) -> str:
     have the same.
     """
     same = float((ours == theirs).double().mean())
-    assert same >= share, f"{same:.3%} of the labels are the same; wanted are {share:.3%}"
+    assert same >= share, f"{same:.3%} of the labels are the same; expected {share:.3%}"
     return f"{same:.4%} of labels"
 
 

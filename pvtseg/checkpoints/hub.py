@@ -66,8 +66,8 @@ def download(
         raise UserError(f"{source} on the Hugging Face hub has no {' or '.join(WEIGHTS)}; give another repository.")
     raise UserError(
         f"{source} is no file or folder here, and not in the hub's cache, and the hub is out of reach "
-        f"({_reason(unreachable.__cause__ or unreachable)}); check the name and the connection, or give the folder of the "
-        "downloaded files."
+        f"({_reason(unreachable.__cause__ or unreachable)}); check the name and the connection, or give the folder "
+        "of the downloaded files."
     ) from unreachable
 
 

@@ -130,7 +130,8 @@ def _squash_and_crop(settings: Node, interpolation: str) -> Node:
         return {**transform, "crop": crop}
     if crop != transform["size"]:
         raise UserError(
-            f"preprocessor_config.json says size {transform['size']} and crop_size {crop}; give it one size, or a shortest_edge."
+            f"preprocessor_config.json says size {transform['size']} and crop_size {crop}; "
+            "give it one size, or a shortest_edge."
         )
     return transform
 

@@ -116,7 +116,7 @@ def _check_plain(value: Any, key: str, depth: int) -> None:
         _check_text(value, key)
     elif value is not None and type(value) not in (bool, int, float):
         raise UserError(
-            f"its configuration holds a {type(value).__name__} ({key}); wanted are plain values: save the model again."
+            f"its configuration holds a {type(value).__name__} ({key}); expected plain values: save the model again."
         )
 
 
@@ -152,7 +152,7 @@ def _targets(value: Any, key: str) -> Iterator[tuple[str, str]]:
                 yield below, each
             else:
                 raise UserError(
-                    f"its configuration says {below} is a {type(each).__name__}; wanted is a name: save the model again."
+                    f"its configuration says {below} is a {type(each).__name__}; expected a name: save the model again."
                 )
     elif isinstance(value, list | tuple):
         for index, each in enumerate(value):

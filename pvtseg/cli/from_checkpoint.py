@@ -125,7 +125,8 @@ def _check_bound(override: Override, stored: Mapping[str, Any]) -> None:
     is_the_same_task = top == "task" and _is_choice(override) and override.value() == stored.get("task", {}).get("name")
     if top in BOUND and not is_the_same_task:
         raise UserError(
-            f"{override.key_or_group} belongs to the checkpoint and cannot be changed here; leave it out, or train another model."
+            f"{override.key_or_group} belongs to the checkpoint and cannot be changed here; "
+            "leave it out, or train another model."
         )
 
 

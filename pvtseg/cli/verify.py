@@ -146,8 +146,8 @@ def raise_if_errors(findings: Sequence[Finding], accepted: Sequence[str]) -> Non
         kinds = ",".join(dict.fromkeys(finding.kind for finding in errors))
         number = "1 finding" if len(errors) == 1 else f"{len(errors)} findings"
         raise UserError(
-            f"training would go wrong: {number} of kind {kinds}; correct them as said above, or, where that is meant, use "
-            f"'verify.accept=[{kinds}]'."
+            f"training would go wrong: {number} of kind {kinds}; correct them as said above, or, where that is meant, "
+            f"use 'verify.accept=[{kinds}]'."
         )
     console.print("nothing stands in the way of training")
 

@@ -130,5 +130,5 @@ def _on_points(output: Tensor, points: Size, window: Size) -> Tensor:
 def _sides(value: int | Sequence[int], option: str) -> Size:
     sides = (value, value) if isinstance(value, int) else tuple(value)
     if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
-        raise UserError(f"inference.{option} is {value}; wanted are one or two sides in pixels, such as [512, 512].")
+        raise UserError(f"inference.{option} is {value}; expected one or two sides in pixels, such as [512, 512].")
     return sides[0], sides[1]

@@ -15,8 +15,8 @@ from pvtseg.cli.verbs import main
 
 TASKS = ("segmentation", "depth", "classification")
 TINY = [
-    "data.train.size=[32,32]", "data.train.length=8", "data.val.length=4", "data.batch_size=2", "data.eval_batch_size=2",
-    "data.num_workers=0", "trainer.accelerator=cpu", "trainer.max_steps=2", "logger=[csv]",
+    "data.train.size=[32,32]", "data.train.length=8", "data.val.length=4", "data.batch_size=2",
+    "data.eval_batch_size=2", "data.num_workers=0", "trainer.accelerator=cpu", "trainer.max_steps=2", "logger=[csv]",
 ]  # fmt: skip
 
 

@@ -113,14 +113,14 @@ def test_crops_that_one_class_fills_are_drawn_again():
 
 
 @pytest.mark.parametrize("only", [0, 255])
-def test_a_mask_that_no_crop_can_vary_is_taken_as_it_is(only):
+def test_a_mask_that_no_crop_can_vary_is_taken_unchanged(only):
     mask = np.full((200, 200), only, np.uint8)
     sample = SegmentationTraining(100, ratio_range=(1, 1))(image=COLORS[mask % 5], target=mask)
     assert (sample["target"] == only).all()
 
 
 @pytest.mark.parametrize(("share", "kept"), [(0.7, True), (0.8, False)])
-def test_the_share_of_a_class_is_taken_of_the_labeled_pixels(share, kept):
+def test_cat_max_ratio_counts_labeled_pixels_only(share, kept):
     """Six of ten columns are ignored and class 0 has `share` of the others, in every
     crop of 100 alike.
     """
@@ -169,7 +169,7 @@ def test_steps_draw_independently_of_each_other():
         assert max(some) > 285
 
 
-def test_a_flip_rate_of_one_always_mirrors_and_zero_never():
+def test_a_flip_prob_of_one_always_mirrors_and_zero_never():
     image, mask = blocks(100, 100)
     options = {"ratio_range": (1, 1), "photometric": False, "cat_max_ratio": 1.0}
     mirrored = SegmentationTraining(100, flip_prob=1.0, **options)(image=image, target=mask)

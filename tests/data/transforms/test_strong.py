@@ -55,7 +55,7 @@ def test_erased_pixels_are_normal_after_the_normalization():
     np.testing.assert_allclose(noise.std(axis=0) / RandomErasing.DEVIATION, 1, atol=0.06)  # a little is cut off
 
 
-def test_a_recipe_without_them_is_as_it_was():
+def test_rand_augment_and_erasing_are_off_by_default():
     plain, strong = ClassificationTraining(32), ClassificationTraining(32, rand_augment=9.0, erase_prob=1.0)
     for transform in (plain, strong):
         transform.seed(4)
