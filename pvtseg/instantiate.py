@@ -78,7 +78,7 @@ def check_numbers(node: Any, key: str) -> None:
 
 
 def _annotations(target: Any, key: str) -> dict[str, str]:
-    """The annotations of a constructor's arguments, as they are written."""
+    """The annotations of a constructor's arguments, literally."""
     try:
         found = _located(str(target))
     except (ImportError, AttributeError, ValueError) as error:

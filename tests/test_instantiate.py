@@ -187,9 +187,11 @@ def test_a_node_that_is_no_part_is_refused(node):
 
 
 def test_what_a_part_refuses_is_said_in_its_own_words():
-    assert refused({**WINDOWS, "stride": 33}, "inference").startswith("stride 33 leaves gaps between windows of 32;")
+    assert refused({**WINDOWS, "stride": 33}, "inference").startswith(
+        "inference.stride=33 leaves gaps between windows of 32;"
+    )
     assert refused(flip_of({**WINDOWS, "stride": 33}), "inference").startswith(
-        "stride 33 leaves gaps between windows of 32;"
+        "inference.stride=33 leaves gaps between windows of 32;"
     )
 
 

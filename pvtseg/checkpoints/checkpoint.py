@@ -30,7 +30,7 @@ HEADS = tuple(dict.fromkeys(family.head for family in reversed(FAMILIES)))  # th
 class Checkpoint(NamedTuple):
     """The content of a source.
 
-    source: as it was given. layout: pvtseg, official, timm, huggingface or openmmlab.
+    source: the given one. layout: pvtseg, official, timm, huggingface or openmmlab.
     unmatched: names of tensors that no model of ours has.
     """
 

@@ -16,7 +16,7 @@ FILE_ENDINGS = (".ckpt", ".safetensors", ".pth", ".pt", ".bin")
 
 
 def is_hub_id(source: str) -> bool:
-    """Whether this may be owner/name on the hub; what ends like a file is taken for one."""
+    """True for a possible owner/name on the hub; what ends like a file is taken for one."""
     return HUB_ID.fullmatch(source) is not None and not source.endswith(FILE_ENDINGS)
 
 

@@ -207,7 +207,7 @@ def _of_center(transform: Node) -> Node:
 
 
 def _of_frame(transform: Node) -> Node:
-    """Without rounding the sides up to a multiple, which processors cannot say."""
+    """Settings without rounding the sides up to a multiple, which processors cannot say."""
     long, short = transform["base_size"]
     return {"do_resize": True, "size": {"shortest_edge": short, "longest_edge": long}}
 

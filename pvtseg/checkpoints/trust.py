@@ -73,7 +73,7 @@ def check_plain(config: Any) -> None:
 
 
 def is_part(target: str) -> bool:
-    """Whether this is the address of a part: a public class or function of a package of
+    """True for the address of a part: a public class or function of a package of
     parts, in the file that defines it.
 
     The file is read, and not imported.
@@ -189,7 +189,7 @@ def _check_trusted(key: str, target: str, package: str) -> None:
 
 
 def _located(target: str, package: str) -> Any:
-    """What the address names. Imports modules of the package only."""
+    """The object that the address names. Imports modules of the package only."""
     found: Any = import_module(package)
     address = package
     for word in target.removeprefix(f"{package}.").split("."):

@@ -100,7 +100,7 @@ def _resolved(job: Job | str) -> Job:
 
 
 def _guarded(job: Job | str, config: DictConfig, config_name: str, given: Sequence[str]) -> Any:
-    """What the job returns, or why it failed, so that the jobs after it run all the same."""
+    """The result of the job, or the reason of its failure, so that the jobs after it run all the same."""
     try:
         return _resolved(job)(config)
     except MISTAKES as error:

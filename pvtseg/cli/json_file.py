@@ -9,8 +9,8 @@ from typing import Any
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> Path:
-    """The path, once the content is there as a whole; after an interruption the old
-    content is. NaN is refused.
+    """Writes the file completely or not at all. Returns its path. Raises ValueError for
+    NaN.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")

@@ -116,10 +116,10 @@ def write(config: DictConfig, checked: Checked, findings: Sequence[Finding]) -> 
         written.append(_write_json(weights, folder / "class_weights.json"))
         if root is not None:
             _write_json(weights, weights_file(root))
-    drawn = "train" if train.sound else "val"
-    if checked.splits[drawn].sound:
+    drawn = "train" if train.usable else "val"
+    if checked.splits[drawn].usable:
         file = folder / "samples.png"
-        draw_samples(checked.samples[drawn], checked.splits[drawn].sound, _visualizer(config, checked), file)
+        draw_samples(checked.samples[drawn], checked.splits[drawn].usable, _visualizer(config, checked), file)
         written.append(file)
     content = {
         "data": config.data.name,

@@ -204,7 +204,10 @@ def _read_devkit(devkit: Path) -> list[int]:
     from scipy.io import loadmat
 
     if not devkit.is_file():
-        raise UserError(f"{devkit} is not there, and it holds the classes of the validation images; put it there.")
+        raise UserError(
+            f"{devkit} is missing; it holds the classes of the validation images: put it there "
+            "(pvtseg download data=imagenet prints the address)."
+        )
     try:
         with tarfile.open(devkit) as archive:
             data = f"{archive.getnames()[0].partition('/')[0]}/data"

@@ -66,7 +66,7 @@ class ClassInfo:
 
     @property
     def named(self) -> bool:
-        """Whether someone chose the names; not so for class_0, class_1, ..."""
+        """True if someone chose the names; False for class_0, class_1, ..."""
         return self.names != _numbered_names(self.num_classes)
 
     def as_dict(self) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class ClassificationMetrics(Metric):
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """How the numbers came about."""
+        """The measurement rules, as plain values for metrics.json."""
         return {
             "top1": "fraction of images whose class has the highest score",
             "top5": f"fraction of images whose class is among the {min(5, self.num_classes)} highest scores",

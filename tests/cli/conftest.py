@@ -92,5 +92,5 @@ def photos(tmp_path) -> Path:
 
 @pytest.fixture(scope="session")
 def photos_for_all(tmp_path_factory) -> Path:
-    """A folder that stays as it is."""
+    """A folder that no test changes."""
     return make_photos(tmp_path_factory.mktemp("photos_for_all") / "photos")

@@ -107,12 +107,12 @@ def test_images_left_over_in_one_epoch_come_in_another():
 
 
 def test_processes_share_an_epoch_without_overlap(as_process):
-    shares = []
+    orders = []
     for rank in range(3):
         as_process(rank, 3)
-        shares.append(order_of(module_of(Numbered(20), batch_size=2), epoch=1))
-    assert [len(share) for share in shares] == [6, 6, 6]
-    assert len(set().union(*shares)) == 18
+        orders.append(order_of(module_of(Numbered(20), batch_size=2), epoch=1))
+    assert [len(order) for order in orders] == [6, 6, 6]
+    assert len(set().union(*orders)) == 18
 
 
 def keys_of(length: int, *, epoch: int = 0, **options) -> list[tuple[int, int, int]]:

@@ -249,7 +249,7 @@ def test_what_is_missing_of_imagenet_is_named(tmp_path):
     with pytest.raises(UserError, match=r"holds 3 classes; expected 1000"):
         imagenet(tmp_path, split="train", labels=imagenet_labels())
     (tmp_path / "ILSVRC2012_devkit_t12.tar.gz").unlink()
-    with pytest.raises(UserError, match=r"devkit_t12\.tar\.gz is not there"):
+    with pytest.raises(UserError, match=r"devkit_t12\.tar\.gz is missing"):
         imagenet(tmp_path, split="val", labels=THREE)
 
 

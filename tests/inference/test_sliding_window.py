@@ -225,7 +225,7 @@ def test_any_stride_up_to_the_window_covers_every_pixel(window):
 @pytest.mark.parametrize("stride", [600, [512, 513]])
 def test_a_stride_beyond_the_window_is_refused(stride):
     with pytest.raises(
-        UserError, match=r"stride \d+ leaves gaps between windows of 512; use a stride of at most 512\.$"
+        UserError, match=r"inference\.stride=\d+ leaves gaps between windows of 512; use at most 512\.$"
     ):
         SlidingWindow(512, stride=stride)
 

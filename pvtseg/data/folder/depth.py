@@ -75,8 +75,8 @@ class DepthPairs(Dataset):
         if valid.size and not self.range.keep(valid).any():
             raise UserError(
                 f"{self.pairs[0].target} holds {valid.min():.4g}..{valid.max():.4g} m "
-                f"with data.train.scale={self.scale}, all of it outside {self.range.min}..{self.range.max} m; set data.train.scale to the meters per unit "
-                "of the file, or widen data.depth.min and data.depth.max."
+                f"with data.train.scale={self.scale}, all of it outside {self.range.min}..{self.range.max} m; "
+                "set data.train.scale to the meters per unit of the file, or widen data.depth.min and data.depth.max."
             )
 
 

@@ -175,7 +175,7 @@ def _check_depth(
 
 
 def _wrong_unit(samples: CheckedDepth, index: int, depth_range: DepthRange) -> str | None:
-    """Why a depth map cannot be in the unit that data.train.scale says; None if it can."""
+    """The reason that a depth map cannot be in the unit of data.train.scale; None if it can."""
     meters = samples.valid_depth(index)
     meters = meters[meters > 0]
     if not meters.size:

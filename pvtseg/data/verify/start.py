@@ -30,15 +30,15 @@ def check_start(samples: Samples, *, labels: ClassInfo | None, depth: DepthRange
         return
     checks = [*([_Labels(labels, samples)] if labels else []), *([_Depth(depth, samples)] if depth else [])]
     for number, index in enumerate(_spread(len(samples))):
-        if number >= COUNT and not any(check.doubtful() for check in checks):
+        if number >= COUNT and not any(check.problem() for check in checks):
             return
         sample = samples[index]
         for target in single_targets(sample["target"]):
             for check in checks:
                 check.add(target, sample["name"], index)
     for check in checks:
-        if (problem := check.doubtful()) is not None:
-            raise UserError(f"{problem}.")
+        if (message := check.problem()) is not None:
+            raise UserError(f"{message}.")
 
 
 class _Labels:
@@ -66,7 +66,7 @@ class _Labels:
         self.ignored += bool(ignored.any())
         self.maps += 1
 
-    def doubtful(self) -> str | None:
+    def problem(self) -> str | None:
         """The reason that these labels cannot be learned, without its full stop; None if they can."""
         if self.maps and not self.seen.any():
             return (
@@ -93,7 +93,7 @@ class _Depth:
         self.maps += 1
         self.first = self.first or (index, name)
 
-    def doubtful(self) -> str | None:
+    def problem(self) -> str | None:
         """The reason that these depth maps cannot be learned, without its full stop; None if they can."""
         if self.first is None or self.valid:
             return None
