@@ -93,7 +93,7 @@ def _annotations(target: Any, key: str) -> dict[str, str]:
 
 
 def _located(target: str) -> Any:
-    """What stands under a dotted name, which may lead into a class.
+    """The object under a dotted name, which may lead into a class.
 
     Raises ImportError also for a package that the module itself needs.
     """
@@ -107,7 +107,7 @@ def _located(target: str) -> Any:
 
 
 def explained(error: Exception, key: str) -> UserError:
-    """Why building from the node `key` failed."""
+    """The reason that building from the node `key` failed."""
     cause: BaseException = error
     while not isinstance(cause, UserError) and cause.__cause__ is not None:
         cause = cause.__cause__

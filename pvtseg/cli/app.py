@@ -45,7 +45,7 @@ def run(
     for each point of a sweep.
 
     job: a function, or "module:function" for one that is imported when its
-    configuration is composed, because --cfg and a misspelt key must not wait for torch.
+    configuration is composed, because --cfg and a misspelled key must not wait for torch.
     complete: what may be added to the arguments before Hydra reads them.
 
     After a user's mistake it exits with status 1 and a last line that helps. Anything

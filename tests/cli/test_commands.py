@@ -230,7 +230,7 @@ def test_importing_pvtseg_waits_for_neither_torch_nor_lightning():
     assert done.stdout.strip() == "[]"
 
 
-def test_help_and_a_misspelt_key_answer_without_loading_torch():
+def test_help_and_a_misspelled_key_answer_without_loading_torch():
     root = Path(__file__).parents[2]
     code = (
         "import sys, runpy\n"
