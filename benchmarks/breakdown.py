@@ -91,11 +91,11 @@ def main() -> None:
         total = sum(found.values())
         found = dict(sorted(found.items(), key=lambda item: -item[1]))
         found[BOUND] = shape[0] * count_multiply_adds(model, shape[2:]) / speed
-        table = Table("", "ms", "share", title=f"{title}, {total:.0f} ms", title_justify="left")
+        table = Table("", "ms", "fraction", title=f"{title}, {total:.0f} ms", title_justify="left")
         for name, spent in found.items():
             table.add_row(name, f"{spent:.1f}", f"{spent / total:.0%}")
             rows.append(
-                {"work": title, "kind": name, "ms": rounded(spent), "share": rounded(spent / total), **facts(CPU)}
+                {"work": title, "kind": name, "ms": rounded(spent), "fraction": rounded(spent / total), **facts(CPU)}
             )
         console.print(table)
     write("breakdown", rows)

@@ -4,7 +4,7 @@ says how long each took.
 They have to agree first. Then each gets a process of its own, as a user of that library
 alone would have it, since what one library makes the C library's memory do changes the
 speed of the others by a third; and they take turns, so that whatever else the machine
-does disturbs them alike. The processes are started anew a few times, for one can be
+does disturbs them alike. The processes are restarted a few times, for one can be
 lucky with where its memory lies. A peak of memory is what the work takes beyond
 libraries, model and a first small piece of work.
 """
@@ -116,17 +116,17 @@ def largest_difference(ours: Sequence[Tensor], theirs: Sequence[Tensor], *, boun
     return f"within {worst:.0e}"
 
 
-def same_labels(ours: Tensor, theirs: Tensor, *, share: float) -> str:
-    """Compares labels. Raises an AssertionError where less than `share` of the pixels
+def same_labels(ours: Tensor, theirs: Tensor, *, fraction: float) -> str:
+    """Compares labels. Raises an AssertionError where less than `fraction` of the pixels
     have the same.
     """
     same = float((ours == theirs).double().mean())
-    assert same >= share, f"{same:.3%} of the labels are the same; wanted are {share:.3%}"
+    assert same >= fraction, f"{same:.3%} of the labels are the same; expected {fraction:.3%}"
     return f"{same:.4%} of labels"
 
 
 def rounding(dtype: torch.dtype) -> float:
-    """Which share of the largest value two orders of summation may differ by."""
+    """The fraction of the largest value that two orders of summation may differ by."""
     return 1e-3 if dtype == torch.float32 else 0.1
 
 
@@ -147,7 +147,7 @@ def _options(description: str | None, threads: int) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=threads)
     parser.add_argument("--seconds", type=float, default=15, help="to repeat each contest for, at least three times")
     parser.add_argument(
-        "--processes", type=int, default=3, help="how often each contestant is started anew within that time"
+        "--processes", type=int, default=3, help="how often each contestant is restarted within that time"
     )
     parser.add_argument(
         "--only", default="", help="those contests whose title this regular expression finds; nothing is written"

@@ -88,8 +88,8 @@ def main() -> None:
         **facts(torch.device("cpu")),
     }
     console.print(
-        f"{options.side} x {options.side}, {options.classes} classes: {row['above_rest_mib']} MiB above the process at rest, "
-        f"{row['seconds']} s; all class scores would take {row['all_scores_mib']} MiB"
+        f"{options.side} x {options.side}, {options.classes} classes: {row['above_rest_mib']} MiB above the process "
+        f"at rest, {row['seconds']} s; all class scores would take {row['all_scores_mib']} MiB"
     )
     write("huge_image", [row])
 

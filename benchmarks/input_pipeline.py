@@ -8,7 +8,7 @@ in a temporary folder. Each reads, scales by 0.5 to 2, crops 512 x 512 (again wh
 class covers 3/4), flips, distorts the colors, pads and stacks batches of 8 uint8
 images; in one thread, so that a second is a second of one core. The libraries' color
 changes differ a little, and so do their random numbers: the mean brightness and the
-share of ignored pixels have to be near, not the pixels.
+fraction of ignored pixels have to be near, not the pixels.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ IMAGES, BATCH = 16, 8
 MEAN_COLOR = (124, 116, 104)
 LABELS = np.uint8([IGNORED, *range(150), *[IGNORED] * 105])  # ADE20K's 0 is no class, 1 is class 0
 
-Summary = tuple[float, float]  # mean brightness, share of ignored pixels
+Summary = tuple[float, float]  # mean brightness, fraction of ignored pixels
 
 
 @cache

@@ -81,7 +81,7 @@ def of_segformer(size: str, image: Callable[..., tuple[Tensor]], goal: float) ->
         contestants={who: partial(build, size) for who, build in labels.items()},
         inputs=partial(image, (512, 512)),
         small=partial(noise, (64, 64)),
-        agree=partial(contest.same_labels, share=0.999),
+        agree=partial(contest.same_labels, fraction=0.999),
         goals=dict.fromkeys(list(labels)[1:], goal),
     )
 

@@ -75,7 +75,7 @@ def print_table(rows: Sequence[Row]) -> None:
     for title in (
         "",
         "seconds",
-        "half of them",
+        "quartiles (s)",
         "core seconds",
         "per second",
         "and core",

@@ -28,12 +28,13 @@ if TYPE_CHECKING:  # these cost seconds to import, and the nodes' _target_ does 
 
 # What a run is made of, and goes with the weights.
 PART_KEYS = {
-    "task", "data", "backbone", "head", "loss", "postprocess", "metrics", "visualizer", "inference", "optimizer", "schedule",
-    "monitor", "seed",
+    "task", "data", "backbone", "head", "loss", "postprocess", "metrics", "visualizer", "inference", "optimizer",
+    "schedule", "monitor", "seed",
 }  # fmt: skip
 # Where and how long a run is, and what it starts from: no business of the weights.
 RUN_KEYS = {
-    "trainer", "compile", "total_batch", "callbacks", "logger", "paths", "pretrained", "init", "resume", "checkpoint", "trust",
+    "trainer", "compile", "total_batch", "callbacks", "logger", "paths", "pretrained", "init", "resume", "checkpoint",
+    "trust",
 }  # fmt: skip
 
 
@@ -222,7 +223,8 @@ def build_trainer(config: Config, *callbacks: Callback) -> Trainer:
     total_batch, accumulated = config.get("total_batch"), options["accumulate_grad_batches"]
     if total_batch is not None and accumulated != 1:
         raise UserError(
-            f"total_batch={total_batch} and trainer.accumulate_grad_batches={accumulated} both say how large a step is; keep one."
+            f"total_batch={total_batch} and trainer.accumulate_grad_batches={accumulated} both say "
+            "how large a step is; keep one."
         )
     trainer = instantiate_node(options, "trainer", callbacks=built, logger=loggers, plugins=[TrainingCheckpointIO()])
     if total_batch is not None:  # the number of devices is known to the trainer only

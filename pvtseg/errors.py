@@ -3,7 +3,7 @@
 
 class UserError(ValueError):
     """A mistake that the user can correct. The message is one line: what was seen, what
-    was wanted, what to do.
+    was expected, what to do.
 
     The command line prints it without a traceback; from Python it is a ValueError.
     """

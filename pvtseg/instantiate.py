@@ -16,7 +16,7 @@ from hydra.utils import instantiate
 from pvtseg.errors import UserError
 
 Config = dict[str, Any]
-NUMBERS: dict[str, tuple[tuple[type, ...], str, str]] = {  # an annotation -> the types, what is wanted, an example
+NUMBERS: dict[str, tuple[tuple[type, ...], str, str]] = {  # an annotation -> the types, what is expected, an example
     "int": ((int,), "a whole number", "1"),
     "int | None": ((int, type(None)), "a whole number, or null", "1"),
     "float": ((int, float), "a number", "0.5"),
@@ -47,7 +47,7 @@ def partial_node(node: Any, key: str) -> Callable[..., Any]:
     """A function that makes what the node describes, from the parts that it is called with."""
     if not isinstance(node, Mapping) or "_target_" not in node:
         raise UserError(
-            f"{key} is {_shown(node)}; wanted is a part, which is a mapping with _target_; correct it, "
+            f"{key} is {_shown(node)}; expected a part, which is a mapping with _target_; correct it, "
             f"or leave it out with '~{key}' where it is optional."
         )
     check_numbers(node, key)
@@ -74,11 +74,11 @@ def check_numbers(node: Any, key: str) -> None:
         kinds, wanted, example = NUMBERS.get(annotations.get(name, ""), ((object,), "", ""))
         value = node[name]
         if not isinstance(value, kinds) or (wanted and isinstance(value, bool)):
-            raise UserError(f"{key}.{name} is {_shown(value)}; wanted is {wanted}, such as {key}.{name}={example}.")
+            raise UserError(f"{key}.{name} is {_shown(value)}; expected {wanted}, such as {key}.{name}={example}.")
 
 
 def _annotations(target: Any, key: str) -> dict[str, str]:
-    """The annotations of a constructor's arguments, as they are written."""
+    """The annotations of a constructor's arguments, literally."""
     try:
         found = _located(str(target))
     except (ImportError, AttributeError, ValueError) as error:
@@ -93,7 +93,7 @@ def _annotations(target: Any, key: str) -> dict[str, str]:
 
 
 def _located(target: str) -> Any:
-    """What stands under a dotted name, which may lead into a class.
+    """The object under a dotted name, which may lead into a class.
 
     Raises ImportError also for a package that the module itself needs.
     """
@@ -107,7 +107,7 @@ def _located(target: str) -> Any:
 
 
 def explained(error: Exception, key: str) -> UserError:
-    """Why building from the node `key` failed."""
+    """The reason that building from the node `key` failed."""
     cause: BaseException = error
     while not isinstance(cause, UserError) and cause.__cause__ is not None:
         cause = cause.__cause__
@@ -123,7 +123,8 @@ def explained(error: Exception, key: str) -> UserError:
         owner, arguments = missing.groups()
         return UserError(f"{owner} needs {arguments}, which the configuration does not give; set it under {key}.")
     return UserError(
-        f"{key} cannot be built from its values: {text.rstrip('.')}; correct them (HYDRA_FULL_ERROR=1 shows where it failed)."
+        f"{key} cannot be built from its values: {text.rstrip('.')}; correct them "
+        "(HYDRA_FULL_ERROR=1 shows where it failed)."
     )
 
 

@@ -118,4 +118,4 @@ def as_pixels(image: ImageLike) -> np.ndarray:
         if isinstance(image, np.ndarray)
         else f"of type {type(image).__name__}"
     )
-    raise UserError(f"the image is {seen}; wanted is a path, a PIL image, or an array (height, width, 3) of uint8.")
+    raise UserError(f"the image is {seen}; expected a path, a PIL image, or an array (height, width, 3) of uint8.")

@@ -11,7 +11,8 @@ TWO_STEPS = [
     "data.num_workers=0",
 ]
 SCENES = [
-    "data.train.length=8", "data.val.length=4", "data.train.size=[64,64]", "data.batch_size=2", "data.eval_batch_size=2",
+    "data.train.length=8", "data.val.length=4", "data.train.size=[64,64]", "data.batch_size=2",
+    "data.eval_batch_size=2",
 ]  # fmt: skip
 RECIPES = {  # the end of an experiment's name -> what makes it small
     "ade20k": [
@@ -19,7 +20,12 @@ RECIPES = {  # the end of an experiment's name -> what makes it small
         "data.train_transform.base_size=[256,64]", "data.eval_transform.base_size=[256,64]",
     ],
     "nyu_depth": ["total_batch=2", "data.batch_size=1", "data.train_transform.size=[64,96]"],
-    "imagenet": ["total_batch=8", "data.batch_size=4", "data.train_transform.size=[32,32]", "data.eval_transform.size=[32,32]"],
+    "imagenet": [
+        "total_batch=8",
+        "data.batch_size=4",
+        "data.train_transform.size=[32,32]",
+        "data.eval_transform.size=[32,32]",
+    ],
     "camvid": ["data.batch_size=2", "data.train_transform.size=[64,96]", "data.eval_transform.size=[96,128]"],
     "indoor_rgbd": [
         "data.batch_size=2", "data.train_transform.size=[60,80]",

@@ -1,4 +1,4 @@
-"""The floors of the house: imports go down only (the contracts are in pyproject.toml)."""
+"""The layers of packages: imports go down only."""
 
 import ast
 from pathlib import Path

@@ -57,14 +57,14 @@ def test_the_auxiliary_loss_is_that_of_stage_3_times_its_weight(task):
     torch.testing.assert_close(found, 0.25 * F.cross_entropy(fine, sample["target"]))
 
 
-def test_it_does_not_run_after_training(task):
+def test_an_auxiliary_head_does_not_run_after_training(task):
     task.eval()
     with torch.no_grad():
         assert task.model(torch.randn(1, 3, 64, 64)).keys() == {"segmentation"}
         assert [prediction.shape for prediction in task.predict(batch())] == [(64, 64)] * 2
 
 
-def test_it_has_the_learning_rate_of_the_head():
+def test_an_auxiliary_head_has_the_learning_rate_of_the_head():
     config = config_of("auxiliary=fcn", "optimizer.head_lr_factor=10", "optimizer.lr=1.0")
     with torch.device("meta"):
         task = build_task(config, build_model(config))
@@ -74,7 +74,7 @@ def test_it_has_the_learning_rate_of_the_head():
     assert fast == {id(p) for p in task.model.head.parameters()}
 
 
-def test_without_it_the_model_has_one_head():
+def test_without_an_auxiliary_head_the_model_has_one_head():
     with torch.device("meta"):
         model = build_model(config_of())
     assert isinstance(model(torch.empty(1, 3, 64, 64, device="meta")), torch.Tensor)

@@ -55,7 +55,7 @@ def test_a_task_gets_the_optimizer_and_the_loss_of_the_configuration():
 
 
 @pytest.mark.parametrize("task", ["segmentation", "depth", "classification"])
-def test_data_is_built_with_the_sizes_asked_for(task):
+def test_data_is_built_with_the_configured_sizes(task):
     data = build_data(config_of(f"task={task}"))
     assert (len(data.train), len(data.val), data.batch_size, data.num_workers) == (8, 2, 2, 0)
     batch = next(iter(data.train_dataloader()))
@@ -114,7 +114,7 @@ def test_a_recipes_total_batch_reaches_the_trainer(tmp_path):
     assert trainer.val_check_interval == 4 * config["trainer"]["val_check_interval"]
 
 
-def test_the_batch_is_said_once(tmp_path):
+def test_total_batch_excludes_accumulate_grad_batches(tmp_path):
     config = complete(config_of("total_batch=8", "trainer.accumulate_grad_batches=2", "logger=[]", run=str(tmp_path)))
     with pytest.raises(UserError, match=r"total_batch=8 and trainer\.accumulate_grad_batches=2 both say"):
         build_trainer(config)
@@ -156,7 +156,7 @@ def test_the_folder_of_a_run_is_the_one_that_the_command_line_would_make():
     assert compose("task=depth").paths.run.startswith("logs/depth/")
 
 
-def test_completing_a_configuration_leaves_the_given_one_as_it_was():
+def test_completing_a_configuration_leaves_the_given_one_unchanged():
     config = config_of("data.labels.names=null", "data.labels.num_classes=13", "data.labels.palette=null")
     labels = ClassInfo(names=[f"class {index}" for index in range(13)])
     completed = complete(config, labels)

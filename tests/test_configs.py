@@ -207,7 +207,7 @@ def test_a_key_that_nothing_reads_is_an_error_that_names_it(override, named):
             build_task(config, build_model(config))
 
 
-def test_a_value_that_only_the_user_knows_is_asked_for_by_name():
+def test_a_missing_value_is_named():
     with pytest.raises(pvtseg.UserError, match="root"):
         plain("task=segmentation", "data=folder")
 

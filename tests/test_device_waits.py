@@ -31,8 +31,8 @@ from pvtseg.losses.silog import SiLogLoss
 from pvtseg.losses.weighted_sum import WeightedSum
 
 READS = {  # operators whose result, or its shape, depends on the values
-    "_local_scalar_dense", "item", "nonzero", "masked_select", "_unique", "_unique2", "unique_dim", "unique_consecutive",
-    "equal", "is_nonzero", "bincount", "histc",
+    "_local_scalar_dense", "item", "nonzero", "masked_select", "_unique", "_unique2", "unique_dim",
+    "unique_consecutive", "equal", "is_nonzero", "bincount", "histc",
 }  # fmt: skip
 INDEXING = {"index", "index_put", "index_put_", "_index_put_impl_"}
 FROM_DATA = {"tensor", "as_tensor", "new_tensor"}  # functions that make a device tensor of Python numbers

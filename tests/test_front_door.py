@@ -45,6 +45,9 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_importing_pvtseg_imports_no_library():
-    code = "import sys; before = {*sys.modules}; import pvtseg; print(*{name.split('.')[0] for name in {*sys.modules} - before})"
+    code = (
+        "import sys; before = {*sys.modules}; import pvtseg; "
+        "print(*{name.split('.')[0] for name in {*sys.modules} - before})"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) - set(sys.stdlib_module_names) == {"pvtseg"}

@@ -64,10 +64,10 @@ def test_a_partial_node_waits_for_its_parts():
 @pytest.mark.parametrize(
     ("node", "message"),
     [
-        ({**ADAMW, "lr": "abc"}, "optimizer.lr is 'abc'; wanted is a number, such as optimizer.lr=0.5."),
-        ({**ADAMW, "lr": None}, "optimizer.lr is null; wanted is a number, such as optimizer.lr=0.5."),
-        ({**ADAMW, "lr": True}, "optimizer.lr is True; wanted is a number, such as optimizer.lr=0.5."),
-        ({**ADAMW, "lr": [1e-3]}, "optimizer.lr is [0.001]; wanted is a number, such as optimizer.lr=0.5."),
+        ({**ADAMW, "lr": "abc"}, "optimizer.lr is 'abc'; expected a number, such as optimizer.lr=0.5."),
+        ({**ADAMW, "lr": None}, "optimizer.lr is null; expected a number, such as optimizer.lr=0.5."),
+        ({**ADAMW, "lr": True}, "optimizer.lr is True; expected a number, such as optimizer.lr=0.5."),
+        ({**ADAMW, "lr": [1e-3]}, "optimizer.lr is [0.001]; expected a number, such as optimizer.lr=0.5."),
     ],
 )
 def test_a_value_that_is_no_number_is_refused_before_the_parts_are_there(node, message):
@@ -80,11 +80,11 @@ def test_a_value_that_is_no_number_is_refused_before_the_parts_are_there(node, m
     [
         (
             {**WINDOWS, "batch_size": 1.5},
-            "inference.batch_size is 1.5; wanted is a whole number, such as inference.batch_size=1.",
+            "inference.batch_size is 1.5; expected a whole number, such as inference.batch_size=1.",
         ),
         (
             flip_of({**WINDOWS, "batch_size": "many"}),
-            "inference.each.batch_size is 'many'; wanted is a whole number, such as inference.each.batch_size=1.",
+            "inference.each.batch_size is 'many'; expected a whole number, such as inference.each.batch_size=1.",
         ),
     ],
 )
@@ -112,7 +112,7 @@ def test_numbers_are_checked_by_what_the_constructor_says(name, good, bad, tmp_p
     for value in good:
         check_numbers({**node, name: value}, "x")
     for value in bad:
-        with pytest.raises(UserError, match=rf"^x\.{name} is .*; wanted is a (whole )?number"):
+        with pytest.raises(UserError, match=rf"^x\.{name} is .*; expected a (whole )?number"):
             check_numbers({**node, name: value}, "x")
 
 
@@ -181,15 +181,17 @@ def test_a_target_may_be_a_method_of_a_class():
 def test_a_node_that_is_no_part_is_refused(node):
     shown = "null" if node is None else re.escape(repr(node))
     assert re.match(
-        rf"callbacks\.progress is {shown}; wanted is a part, .*'~callbacks\.progress'",
+        rf"callbacks\.progress is {shown}; expected a part, .*'~callbacks\.progress'",
         refused(node, "callbacks.progress"),
     )
 
 
 def test_what_a_part_refuses_is_said_in_its_own_words():
-    assert refused({**WINDOWS, "stride": 33}, "inference").startswith("stride 33 leaves gaps between windows of 32;")
+    assert refused({**WINDOWS, "stride": 33}, "inference").startswith(
+        "inference.stride=33 leaves gaps between windows of 32;"
+    )
     assert refused(flip_of({**WINDOWS, "stride": 33}), "inference").startswith(
-        "stride 33 leaves gaps between windows of 32;"
+        "inference.stride=33 leaves gaps between windows of 32;"
     )
 
 
@@ -218,9 +220,9 @@ def test_several_parts_get_the_same_parts_beside_their_values():
     [
         ({"a": WHOLE, "b": {**WHOLE, "size": 3}}, r"^Whole has no option 'size' \(inference\.b\.size\)"),
         ({"a": WHOLE, "b": {**WINDOWS, "batch_size": "x"}}, r"^inference\.b\.batch_size is 'x'"),
-        ({"a": WHOLE, "b": 3}, r"^inference\.b is 3; wanted is a part"),
-        (None, r"^inference is null; wanted is a part"),
-        ("whole", r"^inference is 'whole'; wanted is a part"),
+        ({"a": WHOLE, "b": 3}, r"^inference\.b is 3; expected a part"),
+        (None, r"^inference is null; expected a part"),
+        ("whole", r"^inference is 'whole'; expected a part"),
     ],
 )
 def test_what_is_wrong_with_one_of_several_is_named_with_its_full_key(node, message):

@@ -111,7 +111,7 @@ def test_an_auxiliary_head_costs_no_multiply_adds():
     assert count_multiply_adds(Model(Counted(), heads).train(), (10, 12)) == expected
 
 
-def test_counting_leaves_the_model_as_it_was(segmenter):
+def test_counting_leaves_the_model_unchanged(segmenter):
     segmenter.train()
     before = {name: tensor.clone() for name, tensor in segmenter.state_dict().items()}
     count_multiply_adds(segmenter, (64, 64))

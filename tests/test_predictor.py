@@ -120,7 +120,7 @@ def test_path_picture_and_array_give_the_same(segmenter, pixels, tmp_path):
     assert np.array_equal(predictor(str(tmp_path / "x.png")), of_array)
 
 
-def test_a_photo_taken_sideways_is_answered_upright(segmenter, pixels):
+def test_a_photo_with_an_exif_rotation_is_predicted_upright(segmenter, pixels):
     sideways = Image.fromarray(pixels)
     sideways.getexif()[0x0112] = 6  # the camera was turned: width and height change places
     assert load_predictor(segmenter)(sideways).shape == (70, 45)

@@ -58,12 +58,12 @@ NOT_RUN = {
     "python train.py compile=true trainer.precision=bf16-mixed": "compiles for minutes; tests/test_compile.py does it",
     "pvtseg benchmark task=segmentation backbone=b2 data=ade20k device=cuda dtype=bfloat16 compile=true": "needs a GPU",
     "python benchmarks/huge_image.py": "takes minutes and 1.5 GiB",
-    "python tests/checkpoints/openmmlab_oracle.py compare FOLDER": "reads what OpenMMLab wrote in an environment of its own",
+    "python tests/checkpoints/openmmlab_oracle.py compare FOLDER": "reads what OpenMMLab wrote, elsewhere",
     "python train.py logger=[csv,wandb]": "needs the package wandb and an account",
 }
 COMMANDS = commands()
-ON_THE_COMMAND_LINE = ("segformer_b2_ade20k", "glpn_b0_nyu_depth", "pvt_v2_b0_imagenet", "semantic_fpn_pvt_v2_b0_ade20k",
-                       "b0_camvid", "b0_indoor_rgbd", "b0_digits")  # fmt: skip
+ON_THE_COMMAND_LINE = ("segformer_b2_ade20k", "glpn_b0_nyu_depth", "pvt_v2_b0_imagenet",
+                       "semantic_fpn_pvt_v2_b0_ade20k", "b0_camvid", "b0_indoor_rgbd", "b0_digits")  # fmt: skip
 COMPOSED = [
     each for each in COMMANDS if each.value("experiment") and each.value("experiment") not in ON_THE_COMMAND_LINE
 ]
@@ -168,8 +168,8 @@ def _checkout(folder: Path, made: Path) -> Path:
 def _run(words: list[str], folder: Path, made: Path) -> Done:
     environment = {name: value for name, value in os.environ.items() if name != "HYDRA_FULL_ERROR"}
     environment |= {
-        "PYTHONPATH": str(ROOT), "PVTSEG_DATA": str(made / "data"), "HF_HUB_CACHE": str(made / "hub"), "HF_HUB_OFFLINE": "1",
-        "PVTSEG_CACHE": str(made / "cache"),
+        "PYTHONPATH": str(ROOT), "PVTSEG_DATA": str(made / "data"), "PVTSEG_CACHE": str(made / "cache"),
+        "HF_HUB_CACHE": str(made / "hub"), "HF_HUB_OFFLINE": "1",
         "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "",
     }  # fmt: skip
     return subprocess.run(

@@ -58,7 +58,7 @@ def test_a_task_of_strangers_trains_and_keeps_the_checkpoint_with_the_least_dist
     assert list((run / "predictions").glob("*.png"))
 
 
-def test_it_resumes(run, tmp_path):
+def test_a_task_of_strangers_resumes(run, tmp_path):
     folder = tmp_path / "run"
     done = train(
         folder, "task=spot", "inference=two_looks", f"resume={run}/checkpoints/last.ckpt", "trainer.max_steps=6"
@@ -68,7 +68,9 @@ def test_it_resumes(run, tmp_path):
 
 
 @pytest.mark.parametrize("file", ["checkpoints/best.ckpt", "model.safetensors"])
-def test_it_is_evaluated_from_the_checkpoint_alone_by_someone_who_trusts_the_package(run, tmp_path, file):
+def test_a_task_of_strangers_is_evaluated_from_the_checkpoint_alone_by_someone_who_trusts_the_package(
+    run, tmp_path, file
+):
     done = pvtseg(
         "eval",
         f"checkpoint={run}/{file}",
@@ -80,7 +82,7 @@ def test_it_is_evaluated_from_the_checkpoint_alone_by_someone_who_trusts_the_pac
     assert metrics_of(tmp_path / "eval")["metrics"] == pytest.approx(metrics_of(run)["metrics"])
 
 
-def test_without_trust_it_is_refused_by_name(run, tmp_path):
+def test_a_task_of_strangers_is_refused_by_name_without_trust(run, tmp_path):
     done = pvtseg("eval", f"checkpoint={run}/model.safetensors", f"hydra.run.dir={tmp_path}/eval")
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
@@ -89,7 +91,7 @@ def test_without_trust_it_is_refused_by_name(run, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_it_predicts_an_image(run, tmp_path):
+def test_a_task_of_strangers_predicts_an_image(run, tmp_path):
     code = (
         "import sys, numpy as np, pvtseg\n"
         "predictor = pvtseg.load_predictor(sys.argv[1], trust=['strangers'])\n"

@@ -16,8 +16,8 @@ from pvtseg.interfaces import Batch
 
 
 class MixImages(Callback):
-    """Blends each training image with another of its batch, or pastes a part of that
-    in; the targets become probabilities (B, K).
+    """Blends each training image with another of its batch, or pastes a rectangle
+    of it; the targets become probabilities (B, K).
 
     Every batch is mixed, by CutMix with probability `cutmix_prob`, else by mixup; an
     alpha of 0 turns one of them off. What is drawn depends on the seed, the process,
@@ -35,7 +35,8 @@ class MixImages(Callback):
     ):
         if mixup_alpha <= 0 and cutmix_alpha <= 0:
             raise UserError(
-                "mixup_alpha and cutmix_alpha are 0, so that nothing is mixed; leave mix_images out of callbacks."
+                "callbacks.mix_images.mixup_alpha and callbacks.mix_images.cutmix_alpha are 0, so that "
+                "nothing is mixed; leave mix_images out of callbacks."
             )
         self.mixup = v2.MixUp(alpha=mixup_alpha, num_classes=num_classes) if mixup_alpha > 0 else None
         self.cutmix = v2.CutMix(alpha=cutmix_alpha, num_classes=num_classes) if cutmix_alpha > 0 else None

@@ -1,4 +1,4 @@
-"""Trains on one batch only, to see whether a model can learn it by heart."""
+"""Trains on one batch only, to see whether a model can overfit it."""
 
 from __future__ import annotations
 

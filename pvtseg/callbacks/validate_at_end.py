@@ -8,11 +8,11 @@ from lightning import Callback, LightningModule, Trainer
 
 
 class ValidateAtEnd(Callback):
-    """Asks for a validation after the last batch, inside of fit, because then the
-    checkpoint callback counts it.
+    """Sets `trainer.should_stop` after the last batch, because Lightning then validates
+    inside `fit`, where the checkpoint callback sees the result.
 
-    Without it the steps after the last interval would be trained, and neither measured
-    nor kept. Lightning validates when it is asked to stop, so the last batch asks.
+    Without it, the steps after the last interval would be trained but neither measured
+    nor saved.
     """
 
     def on_train_batch_end(

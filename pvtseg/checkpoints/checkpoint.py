@@ -30,7 +30,7 @@ HEADS = tuple(dict.fromkeys(family.head for family in reversed(FAMILIES)))  # th
 class Checkpoint(NamedTuple):
     """The content of a source.
 
-    source: as it was given. layout: pvtseg, official, timm, huggingface or openmmlab.
+    source: the given one. layout: pvtseg, official, timm, huggingface or openmmlab.
     unmatched: names of tensors that no model of ours has.
     """
 
@@ -129,7 +129,8 @@ def _published(found: Source, max_depth: float | None) -> Checkpoint:
     if recognized is None:
         raise UserError(
             f"the weights are of another model ({_whose(found)}); "
-            "pvtseg reads PVT v2, MiT, SegFormer and GLPN as their authors, timm, Hugging Face and OpenMMLab write them."
+            "pvtseg reads PVT v2, MiT, SegFormer and GLPN as their authors, timm, Hugging Face and OpenMMLab write "
+            "them."
         )
     family, format = recognized
     state = format.from_published(found.weights.state)
@@ -149,7 +150,7 @@ def _family(family: Family, format: Format, beside: Settings) -> Family:
     named = beside.config.get("model_type", family.name)
     known = {family.name: family for family in FAMILIES if any(form.layout == "huggingface" for form in family.formats)}
     if named not in known:
-        raise UserError(f"config.json is of a {named}; wanted is one of {', '.join(known)}.")
+        raise UserError(f"config.json is of a {named}; expected one of {', '.join(known)}.")
     return known[named]
 
 

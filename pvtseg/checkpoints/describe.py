@@ -33,7 +33,7 @@ def describe(architecture: Architecture, facts: Facts, *, max_depth: float | Non
 
 
 def _complete(config: Node, architecture: Architecture, facts: Facts, max_depth: float | None) -> Node:
-    """What the task adds to backbone, head and image."""
+    """The additions of the task to backbone, head and image."""
     task = str(architecture.task)
     if architecture.num_classes is not None:
         config["data"]["labels"] = {

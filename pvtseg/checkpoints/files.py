@@ -40,7 +40,7 @@ def write_tensors(path: Path, state: State, metadata: dict[str, str]) -> None:
 
 
 def is_ours(weights: Weights) -> bool:
-    """Whether the configuration is in the file."""
+    """True if the configuration is in the file."""
     return CONFIG_KEY in weights.extras
 
 

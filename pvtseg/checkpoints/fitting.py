@@ -31,7 +31,8 @@ CLASSIFIER = ("classify.weight", "classify.bias")  # one row per class in every 
 
 @dataclass
 class LoadReport:
-    """What was loaded from a source and what was not. Printed, it is one readable line.
+    """The tensors that a source gave and those that it did not; one readable line when
+    printed.
 
     loaded: names of tensors. missing_keys: tensors of the model that the source lacks;
     they keep their random start. unexpected_keys: tensors of the source that the model

@@ -16,7 +16,7 @@ FILE_ENDINGS = (".ckpt", ".safetensors", ".pth", ".pt", ".bin")
 
 
 def is_hub_id(source: str) -> bool:
-    """Whether this may be owner/name on the hub; what ends like a file is taken for one."""
+    """True for a possible owner/name on the hub; what ends like a file is taken for one."""
     return HUB_ID.fullmatch(source) is not None and not source.endswith(FILE_ENDINGS)
 
 
@@ -66,8 +66,8 @@ def download(
         raise UserError(f"{source} on the Hugging Face hub has no {' or '.join(WEIGHTS)}; give another repository.")
     raise UserError(
         f"{source} is no file or folder here, and not in the hub's cache, and the hub is out of reach "
-        f"({_reason(unreachable.__cause__ or unreachable)}); check the name and the connection, or give the folder of the "
-        "downloaded files."
+        f"({_reason(unreachable.__cause__ or unreachable)}); check the name and the connection, or give the folder "
+        "of the downloaded files."
     ) from unreachable
 
 

@@ -51,7 +51,7 @@ HARMLESS = [
     *((np.zeros(0).__reduce__()[0], f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
 ]
 OTHER_FILES = {  # how files begin that people take for weights
-    b"version https://git-lfs": "a pointer that git-lfs puts in a file's place; fetch the file itself with git lfs pull",
+    b"version https://git-lfs": "a pointer of git-lfs in the file's place; fetch the file itself with git lfs pull",
     b"<!doctype html": "a web page; download the file itself, and not the page that shows it",
     b"<html": "a web page; download the file itself, and not the page that shows it",
     b"\x89HDF": "an HDF5 file, as TensorFlow writes them; give the PyTorch weights",
@@ -106,7 +106,7 @@ def _read_torch(path: Path, start: bytes) -> Weights:
         raise _unreadable(path) from error
     if not isinstance(content, Mapping):
         raise UserError(
-            f"{path} holds a {type(content).__name__}; wanted are weights, a dictionary of tensors by name."
+            f"{path} holds a {type(content).__name__}; expected a dictionary of tensors; save model.state_dict()."
         )
     return _unwrap(path, content)
 
@@ -160,5 +160,5 @@ def read_json(path: Path) -> dict[str, Any]:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not JSON ({error}); download or write it again.") from error
     if not isinstance(content, dict):
-        raise UserError(f"{path} holds a {type(content).__name__}; wanted is an object of settings.")
+        raise UserError(f"{path} holds a {type(content).__name__}; expected a JSON object; download the file again.")
     return content

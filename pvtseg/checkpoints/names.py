@@ -78,7 +78,8 @@ class SplitTensor:
         unit, rest = divmod(matrix.shape[self.dim], sum(sizes))
         if rest:
             raise UserError(
-                f"{self.whole} has {matrix.shape[self.dim]} rows, wanted is a multiple of {sum(sizes)}; use the whole file."
+                f"{self.whole} has {matrix.shape[self.dim]} rows, expected a multiple of {sum(sizes)}; "
+                "use the whole file."
             )
         return [unit * size for size in sizes]
 

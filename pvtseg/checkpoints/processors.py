@@ -130,7 +130,8 @@ def _squash_and_crop(settings: Node, interpolation: str) -> Node:
         return {**transform, "crop": crop}
     if crop != transform["size"]:
         raise UserError(
-            f"preprocessor_config.json says size {transform['size']} and crop_size {crop}; give it one size, or a shortest_edge."
+            f"preprocessor_config.json says size {transform['size']} and crop_size {crop}; "
+            "give it one size, or a shortest_edge."
         )
     return transform
 
@@ -206,7 +207,7 @@ def _of_center(transform: Node) -> Node:
 
 
 def _of_frame(transform: Node) -> Node:
-    """Without rounding the sides up to a multiple, which processors cannot say."""
+    """Settings without rounding the sides up to a multiple, which processors cannot say."""
     long, short = transform["base_size"]
     return {"do_resize": True, "size": {"shortest_edge": short, "longest_edge": long}}
 

@@ -44,7 +44,8 @@ def write_checkpoint(config: Node, state: State, folder: Path, layout: str) -> N
         return
     if not str(config["backbone"].get("_target_", "")).startswith(PYRAMIDS):
         raise UserError(
-            f"{OWNERS[layout]} has no {config['backbone'].get('_target_')}; save with layout=pvtseg, which holds every model."
+            f"{OWNERS[layout]} has no {config['backbone'].get('_target_')}; "
+            "save with layout=pvtseg, which holds every model."
         )
     folder.mkdir(parents=True, exist_ok=True)
     WRITERS[layout](config, state, folder)

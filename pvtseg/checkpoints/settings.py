@@ -137,7 +137,7 @@ def _backbone(config: Node, architecture: Architecture) -> Node:
         fits = isinstance(heads, list) and len(heads) == len(architecture.channels)
         if not fits or any(width % number for width, number in zip(architecture.channels, heads, strict=True)):
             raise UserError(
-                f"config.json says num_attention_heads {heads}; wanted are {len(architecture.channels)} numbers "
+                f"config.json says num_attention_heads {heads}; expected {len(architecture.channels)} numbers "
                 f"that divide hidden_sizes {list(architecture.channels)}."
             )
         options["num_heads"] = heads
@@ -173,7 +173,8 @@ def _class_names(config: Node, num_classes: int | None) -> list[str] | None:
 def _whole_meters(model: Transformers, depth: float) -> int:
     if depth != int(depth):
         raise UserError(
-            f"the largest depth is {depth} m, and Hugging Face's {model.model_type} counts whole meters; save with layout=pvtseg."
+            f"the largest depth is {depth} m, and Hugging Face's {model.model_type} counts whole meters; "
+            "save with layout=pvtseg."
         )
     return int(depth)
 

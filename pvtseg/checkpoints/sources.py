@@ -54,5 +54,6 @@ def _weights_in(folder: Path) -> Path:
             f"{folder} holds {len(files)} files of weights ({files[0].name}, {files[1].name}, ...); give one of them."
         )
     raise UserError(
-        f"{folder} holds no weights; wanted is {' or '.join(KNOWN_NAMES)} in it: finish the download, or give the file itself."
+        f"{folder} holds no weights; expected {' or '.join(KNOWN_NAMES)} in it: "
+        "finish the download, or give the file itself."
     )

@@ -72,7 +72,7 @@ def check_plain(config: Any) -> None:
 
 
 def is_part(target: str) -> bool:
-    """Whether this is the address of a part: a public class or function of a package of
+    """True for the address of a part: a public class or function of a package of
     parts, in the file that defines it.
 
     The file is read, and not imported.
@@ -115,7 +115,7 @@ def _check_plain(value: Any, key: str, depth: int) -> None:
         _check_text(value, key)
     elif value is not None and type(value) not in (bool, int, float):
         raise UserError(
-            f"its configuration holds a {type(value).__name__} ({key}); wanted are plain values: save the model again."
+            f"its configuration holds a {type(value).__name__} ({key}); expected plain values: save the model again."
         )
 
 
@@ -151,7 +151,7 @@ def _targets(value: Any, key: str) -> Iterator[tuple[str, str]]:
                 yield below, each
             else:
                 raise UserError(
-                    f"its configuration says {below} is a {type(each).__name__}; wanted is a name: save the model again."
+                    f"its configuration says {below} is a {type(each).__name__}; expected a name: save the model again."
                 )
     elif isinstance(value, list | tuple):
         for index, each in enumerate(value):
@@ -188,7 +188,7 @@ def _check_trusted(key: str, target: str, package: str) -> None:
 
 
 def _located(target: str, package: str) -> Any:
-    """What the address names. Imports modules of the package only."""
+    """The object that the address names. Imports modules of the package only."""
     found: Any = import_module(package)
     address = package
     for word in target.removeprefix(f"{package}.").split("."):

@@ -73,7 +73,7 @@ def upgrade(version: int, config: Config, state: State) -> tuple[Config, State]:
     if version > VERSION:
         raise UserError(f"its format has version {version}, this pvtseg knows {VERSION}; install a newer pvtseg.")
     if version < 0:
-        raise UserError(f"its format has version {version}; wanted is 0 to {VERSION}: save the model again.")
+        raise UserError(f"its format has version {version}; expected 0 to {VERSION}: save the model again.")
     try:
         for step in STEPS[version:]:
             config, state = step(config, state)

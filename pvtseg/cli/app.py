@@ -45,7 +45,7 @@ def run(
     for each point of a sweep.
 
     job: a function, or "module:function" for one that is imported when its
-    configuration is composed, because --cfg and a misspelt key must not wait for torch.
+    configuration is composed, because --cfg and a misspelled key must not wait for torch.
     complete: what may be added to the arguments before Hydra reads them.
 
     After a user's mistake it exits with status 1 and a last line that helps. Anything
@@ -100,7 +100,7 @@ def _resolved(job: Job | str) -> Job:
 
 
 def _guarded(job: Job | str, config: DictConfig, config_name: str, given: Sequence[str]) -> Any:
-    """What the job returns, or why it failed, so that the jobs after it run all the same."""
+    """The result of the job, or the reason of its failure, so that the jobs after it run all the same."""
     try:
         return _resolved(job)(config)
     except MISTAKES as error:

@@ -28,7 +28,7 @@ def header(content: dict[str, Any]) -> None:
 def measurements(rows: Sequence[dict[str, Any]]) -> None:
     """Prints a line for each size and batch."""
     table = Table(title="from the image to the prediction at its size", title_justify="left")
-    for title in ("image", "batch", "GMACs per image", "ms per batch", "half of them", "images/s", "peak memory"):
+    for title in ("image", "batch", "GMACs per image", "ms per batch", "quartiles (ms)", "images/s", "peak memory"):
         table.add_column(title, justify="right")
     for row in rows:
         height, width = row["size"]

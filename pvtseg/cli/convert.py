@@ -47,7 +47,8 @@ def convert(config: DictConfig) -> float:
     print(f"largest difference {difference:.1e} in outputs up to {largest:.2g}, opened by {opened_by}")
     if not difference <= LIMIT * max(largest, 1):
         raise UserError(
-            f"the converted model differs by {difference:.1e}, more than {LIMIT} of its largest output; do not use {folder}."
+            f"the converted model differs by {difference:.1e}, more than {LIMIT} of its largest output; "
+            f"do not use {folder}."
         )
     return difference
 

@@ -1,4 +1,4 @@
-"""An error as one line: what was seen, what was wanted, what to do."""
+"""An error as one line: what was seen, what was expected, what to do."""
 
 from __future__ import annotations
 

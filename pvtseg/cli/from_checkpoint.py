@@ -25,12 +25,11 @@ ABSENT = object()
 
 
 def with_its_task(arguments: Sequence[str]) -> list[str]:
-    """Adds what Hydra needs to compose for a checkpoint, because the parts in the
-    checkpoint are unknown to it.
+    """The arguments with what Hydra needs to compose for a checkpoint, because Hydra
+    does not know the checkpoint's parts.
 
-    `task=NAME`, because data=... has other labels for each task. `++` before values of
-    parts, because data.root=... is a key of the checkpoint's data and may be none of
-    the data that Hydra composes. `overridden` checks both.
+    `task=NAME` is added because data=... has other labels for each task. `++` is added
+    to values of parts because a key such as data.root may exist only in the checkpoint.
     """
     given = {key: value for key, _, value in (argument.partition("=") for argument in arguments)}
     if given.get("checkpoint", "null") == "null":
@@ -114,7 +113,7 @@ def _top(override: Override) -> str:
 
 
 def _is_choice(override: Override) -> bool:
-    """Whether it names a whole part, `data=folder`, and not a value in one,
+    """True for an override of a whole part, `data=folder`, False for a value in one,
     `data.root=FOLDER`.
     """
     return override.package is not None or "." not in override.key_or_group
@@ -125,12 +124,13 @@ def _check_bound(override: Override, stored: Mapping[str, Any]) -> None:
     is_the_same_task = top == "task" and _is_choice(override) and override.value() == stored.get("task", {}).get("name")
     if top in BOUND and not is_the_same_task:
         raise UserError(
-            f"{override.key_or_group} belongs to the checkpoint and cannot be changed here; leave it out, or train another model."
+            f"{override.key_or_group} belongs to the checkpoint and cannot be changed here; "
+            "leave it out, or train another model."
         )
 
 
 def _preparation(stored: Mapping[str, Any], values: Sequence[Override]) -> dict[str, Any]:
-    """How the checkpoint wants its images prepared: what stays when other data is named."""
+    """The checkpoint's preparation of its images: what stays when other data is named."""
     named = {override.key_or_group for override in values}
     replaced = named & {"data.eval_transform", "data.eval_transform._target_"}
     kept = ("normalize",) if replaced else ("normalize", "eval_transform")

@@ -1,4 +1,4 @@
-"""How long a piece of work takes and how much memory, on a CPU or a GPU."""
+"""The time and memory of a piece of work, on a CPU or a GPU."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class Timing:
 def time_in_turn(
     works: Mapping[str, Work], device: torch.device, *, seconds: float, fewest: int = FEWEST
 ) -> dict[str, Timing]:
-    """Does every work once in each round, for about so many seconds altogether: what
-    disturbs one disturbs all alike.
+    """Runs every function once per round, for about `seconds` in total, so that a
+    disturbance affects all of them.
 
-    Each should have been done before. At least `fewest` rounds, at most MOST.
+    Run each once before. At least `fewest` rounds, at most MOST.
     """
     timings = {name: Timing() for name in works}
     begin = time.perf_counter()
@@ -72,9 +72,9 @@ def peak_memory(work: Work, device: torch.device) -> float | None:
     """MiB that the work takes at its peak beyond what is held before; None where the
     system does not tell.
 
-    On a GPU what torch allocates, on a CPU the memory of this process, which Linux
-    alone can start to measure anew. Something like it should have been done before, or
-    the memory of the libraries' own code counts too.
+    On a GPU it is the peak of what torch allocates. On a CPU it is the peak of this
+    process; only Linux can reset that counter. Run the work once before, or loading
+    libraries counts too.
     """
     gc.collect()
     if device.type == "cuda":
@@ -86,7 +86,7 @@ def peak_memory(work: Work, device: torch.device) -> float | None:
         return (torch.cuda.max_memory_allocated(device) - before) / 2**20
     try:
         _give_back_freed_memory()
-        (PROCESS / "clear_refs").write_text("5")  # VmHWM starts anew
+        (PROCESS / "clear_refs").write_text("5")  # resets VmHWM
     except OSError:
         return None
     before = _memory("VmRSS")
@@ -117,8 +117,8 @@ def _memory(name: str) -> float:
 
 
 def _give_back_freed_memory() -> None:
-    """The C library keeps freed memory for later; work that is given that would seem to
-    take none.
+    """Returns glibc's freed memory to the system, because work that reuses it would
+    seem to need none.
     """
     with contextlib.suppress(AttributeError, OSError):  # glibc alone has it
         ctypes.CDLL(None).malloc_trim(0)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 SCRIPTS = {"train": "train.py", "eval": "eval.py"}  # of a checkout
-PLAIN = re.compile(r"[\w./:@%+~-]*")  # what Hydra reads as it is written, whatever stands in it
+PLAIN = re.compile(r"[\w./:@%+~-]*")  # what Hydra reads literally, whatever stands in it
 
 
 def command(verb: str, *overrides: str) -> str:

@@ -34,7 +34,8 @@ def training_header(config: Config, data: DataModule, task: Task, trainer: Train
         work=f"{work / 1e9:.2f} GMACs at {height} x {width}",
         weights=weights,
         data=f"{data_name(config)}: {len(data.train):,} training, {len(data.val):,} validation images",
-        batch=f"{effective} ({data.batch_size} x {trainer.world_size} devices x {trainer.accumulate_grad_batches} accumulated)",
+        batch=f"{effective} ({data.batch_size} x {trainer.world_size} devices "
+        f"x {trainer.accumulate_grad_batches} accumulated)",
         length=f"{steps:,} steps, {steps * effective / len(data.train):.1f} epochs",
         lr=f"{config['optimizer']['lr']} at its peak",
         device=_device(trainer),

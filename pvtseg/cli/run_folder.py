@@ -37,6 +37,6 @@ class RunFolder:
             raise UserError(f"{path} already holds a run; go on with it by {way_out}, or choose another hydra.run.dir.")
 
     def write_config(self, config: dict[str, Any]) -> None:
-        """config.yaml: every key of the run, as it was composed."""
+        """config.yaml: every key of the composed configuration."""
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))

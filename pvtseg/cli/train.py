@@ -80,18 +80,20 @@ def start(model: Model, config: Config) -> str:
         beside = read_weights(Path(config["resume"])).extras
         if "loops" not in beside:
             raise UserError(
-                f"{config['resume']} holds weights but not the state of a run; resume from a run's last.ckpt, or use init=."
+                f"{config['resume']} holds weights but not the state of a run; "
+                "resume from a run's last.ckpt, or use init=."
             )
         done, wanted = beside["global_step"], config["trainer"]["max_steps"]
         if 0 < wanted <= done:
             raise UserError(
-                f"the run of {config['resume']} has done {done} steps, and trainer.max_steps is {wanted}; use more, such as "
-                f"trainer.max_steps={2 * done}."
+                f"the run of {config['resume']} has done {done} steps, and trainer.max_steps is {wanted}; use more, "
+                f"such as trainer.max_steps={2 * done}."
             )
         return f"as left in {config['resume']}"
     if config["pretrained"] is not None and config["init"] is not None:
         raise UserError(
-            "pretrained and init are given, and each says where the backbone's weights come from; keep one (the other: null)."
+            "pretrained and init are given, and each says where the backbone's weights come from; "
+            "keep one (the other: null)."
         )
     if config["pretrained"] is not None:
         return str(load_pretrained(model.backbone, config["pretrained"], trust=config["trust"]))
@@ -107,5 +109,6 @@ def _check_sweep(trainer: Trainer) -> None:
     in_a_sweep = HydraConfig.initialized() and HydraConfig.get().mode is RunMode.MULTIRUN
     if in_a_sweep and trainer.strategy.launcher is not None:
         raise UserError(
-            "a sweep (-m) runs its jobs one after another in one process; use trainer.devices=1, or a command for each run."
+            "a sweep (-m) runs its jobs one after another in one process; "
+            "use trainer.devices=1, or a command for each run."
         )

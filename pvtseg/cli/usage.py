@@ -18,7 +18,7 @@ HIDDEN = ("hydra", "defaults")
 
 
 def usage(verb: str, config: str, summary: str) -> str:
-    """What `pvtseg VERB --help` prints."""
+    """The text of `pvtseg VERB --help`."""
     text = (config_dir() / f"{config}.yaml").read_text().splitlines()
     header = list(_header(text))
     examples = [SCRIPT.sub(command(verb), line.removeprefix("# ")) for line in header if EXAMPLE.match(line)]

@@ -116,10 +116,10 @@ def write(config: DictConfig, checked: Checked, findings: Sequence[Finding]) -> 
         written.append(write_json(folder / "class_weights.json", weights))
         if root is not None:
             write_json(weights_file(root), weights)
-    drawn = "train" if train.sound else "val"
-    if checked.splits[drawn].sound:
+    drawn = "train" if train.usable else "val"
+    if checked.splits[drawn].usable:
         file = folder / "samples.png"
-        draw_samples(checked.samples[drawn], checked.splits[drawn].sound, _visualizer(config, checked), file)
+        draw_samples(checked.samples[drawn], checked.splits[drawn].usable, _visualizer(config, checked), file)
         written.append(file)
     content = {
         "data": config.data.name,
@@ -146,8 +146,8 @@ def raise_if_errors(findings: Sequence[Finding], accepted: Sequence[str]) -> Non
         kinds = ",".join(dict.fromkeys(finding.kind for finding in errors))
         number = "1 finding" if len(errors) == 1 else f"{len(errors)} findings"
         raise UserError(
-            f"training would go wrong: {number} of kind {kinds}; correct them as said above, or, where that is meant, use "
-            f"'verify.accept=[{kinds}]'."
+            f"training would go wrong: {number} of kind {kinds}; correct them as said above, or, where that is meant, "
+            f"use 'verify.accept=[{kinds}]'."
         )
     console.print("nothing stands in the way of training")
 

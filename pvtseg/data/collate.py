@@ -48,7 +48,8 @@ def _stacked_images(images: Sequence[np.ndarray], names: Sequence[str], *, pad: 
         if not pad:
             a, b = _first_two_that_differ(sizes, names)
             raise UserError(
-                f"images of different sizes, {a} and {b} (height, width), do not fit into one batch; {WAY_OUT}, or data.pad=true."
+                f"images of different sizes, {a} and {b} (height, width), do not fit into one batch; "
+                f"{WAY_OUT}, or data.pad=true."
             )
         images = _padded(images)
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
@@ -64,7 +65,7 @@ def _joined(values: Sequence[Any], names: Sequence[str]) -> Any:
     if isinstance(first, Mapping):
         if any(value.keys() != first.keys() for value in values):
             a, b = _first_two_that_differ([sorted(value) for value in values], names)
-            raise UserError(f"targets of one batch have other names: {a} and {b}; give every item the same ones.")
+            raise UserError(f"targets of one batch have different keys: {a} and {b}; give every item the same ones.")
         return {key: _joined([value[key] for value in values], names) for key in first}
     if isinstance(first, np.ndarray | Tensor):
         shapes = [tuple(value.shape) for value in values]

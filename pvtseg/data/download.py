@@ -104,7 +104,7 @@ def check(file: Path, checksum: str | None, progress: Progress) -> None:
     if digest.hexdigest() != wanted:
         file.unlink()
         raise UserError(
-            f"{file.name.removesuffix('.partial')} has the {algorithm} {digest.hexdigest()}, wanted is {wanted}; "
+            f"{file.name.removesuffix('.partial')} has the {algorithm} {digest.hexdigest()}, expected {wanted}; "
             "it was damaged on the way or is another file, and is removed: run the command again."
         )
 

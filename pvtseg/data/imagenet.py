@@ -84,8 +84,8 @@ def imagenet(
         _check_classes(archive, members, labels)
         return ArchivedImages(archive, members)
     raise UserError(
-        f"data.root={root} holds neither a folder {split} with one folder per class nor {archive.name}; run pvtseg download "
-        "data=imagenet, which says how to get them, or set data.root to the folder that holds them."
+        f"data.root={root} holds neither a folder {split} with one folder per class nor {archive.name}; "
+        "run pvtseg download data=imagenet, which says how to get them, or set data.root to the folder that holds them."
     )
 
 
@@ -100,7 +100,8 @@ class LabeledImages(Dataset):
         files = find_files(folder, IMAGE_SUFFIXES, key="data.root")
         if len(files) != len(labels):
             raise UserError(
-                f"{folder} holds {len(files)} images, {DEVKIT} has labels for {len(labels)}; unpack {VAL_ARCHIVE} again."
+                f"{folder} holds {len(files)} images, {DEVKIT} has labels for {len(labels)}; "
+                f"unpack {VAL_ARCHIVE} again."
             )
         self.pairs = [
             LabeledImage(name, file, label) for (name, file), label in zip(files.items(), labels, strict=True)
@@ -203,7 +204,10 @@ def _read_devkit(devkit: Path) -> list[int]:
     from scipy.io import loadmat
 
     if not devkit.is_file():
-        raise UserError(f"{devkit} is not there, and it holds the classes of the validation images; put it there.")
+        raise UserError(
+            f"{devkit} is missing; it holds the classes of the validation images: put it there "
+            "(pvtseg download data=imagenet prints the address)."
+        )
     try:
         with tarfile.open(devkit) as archive:
             data = f"{archive.getnames()[0].partition('/')[0]}/data"
@@ -226,4 +230,4 @@ def _content(archive: tarfile.TarFile, name: str) -> bytes:
 def _check_classes(archive: Path, members: np.ndarray, labels: ClassInfo) -> None:
     found = int(members["label"].max()) + 1 if len(members) else 0
     if archive.name == TRAIN_ARCHIVE and found != labels.num_classes:
-        raise UserError(f"{archive} holds {found} classes; wanted are {labels.num_classes}: download it again.")
+        raise UserError(f"{archive} holds {found} classes; expected {labels.num_classes}: download it again.")

@@ -90,7 +90,7 @@ def read_mask(path: PathLike) -> np.ndarray:
     if image.mode in ("RGB", "RGBA"):
         return _one_of_equal_channels(path, np.asarray(image))
     raise UserError(
-        f"{path} has pixels of mode {image.mode}; wanted is one class value per pixel: save it as an 8-bit PNG."
+        f"{path} has pixels of mode {image.mode}; expected one class value per pixel: save it as an 8-bit PNG."
     )
 
 
@@ -118,7 +118,7 @@ def check_same_size(image: np.ndarray, image_file: str, target: np.ndarray, targ
         (height, width), (target_height, target_width) = image.shape[:2], target.shape[:2]
         raise SizesDifferError(
             f"{image_file} is {width}x{height} but {target_file} is {target_width}x{target_height}; "
-            "wanted is one size: write the pair again, or take it out of the data set."
+            "expected one size: write the pair again, or take it out of the data set."
         )
 
 
@@ -182,7 +182,7 @@ def _one_of_equal_channels(path: PathLike, pixels: np.ndarray) -> np.ndarray:
     colors = np.unique(pixels[..., :3].reshape(-1, 3), axis=0)
     shown = ", ".join(str(tuple(color)) for color in colors[:3].tolist())
     raise ColoredMaskError(
-        f"{path} is a mask in {len(colors)} colors, such as {shown}; wanted is one class value per pixel: "
+        f"{path} is a mask in {len(colors)} colors, such as {shown}; expected one class value per pixel: "
         "write the masks again as 8-bit gray or palette PNG, with the class index in place of each color."
     )
 

@@ -126,8 +126,8 @@ class DataModule(lightning.LightningDataModule):
 def usual_workers() -> int:
     """The number of processes that prepare a device's batches.
 
-    It is the device's part of the cores, or a quarter of them where the cores train
-    too.
+    It is the number of cores divided by devices, or a quarter of them where the cores
+    train too.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     devices = torch.cuda.device_count()

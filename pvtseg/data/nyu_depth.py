@@ -151,7 +151,7 @@ def _lines(root: Path, lists: Sequence[str], key: str) -> list[str]:
 
 
 def _empty(file: Path) -> list[str]:
-    raise UserError(f"{file} is empty; wanted are lines of an image and a depth map: restore it.")
+    raise UserError(f"{file} is empty; expected lines of an image and a depth map: restore it.")
 
 
 def _pair(files: Path, line: str) -> Pair:
@@ -178,7 +178,8 @@ def _frames(file: Path, split: str) -> list[int]:
 def _found(file: Path) -> Path:
     if not file.is_file():
         raise UserError(
-            f"{file} is not there; run pvtseg download data=nyu_depth_labelled, or set data.root to the folder that holds it."
+            f"{file} is not there; run pvtseg download data=nyu_depth_labelled, "
+            "or set data.root to the folder that holds it."
         )
     return file
 

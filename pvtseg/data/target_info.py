@@ -52,7 +52,8 @@ class ClassInfo:
         if 0 <= ignore_index < count:
             raise UserError(
                 f"data.labels.ignore_index is {ignore_index}, which is also class {names[ignore_index]!r}; "
-                f"choose a value outside 0..{count - 1}, such as data.labels.ignore_index={255 if count <= 255 else -1}."
+                f"choose a value outside 0..{count - 1}, such as "
+                f"data.labels.ignore_index={255 if count <= 255 else -1}."
             )
         colors = distinct_colors(count) if palette is None else _checked_palette(palette, count)
         for name, value in (
@@ -65,7 +66,7 @@ class ClassInfo:
 
     @property
     def named(self) -> bool:
-        """Whether someone chose the names; not so for class_0, class_1, ..."""
+        """True if someone chose the names; False for class_0, class_1, ..."""
         return self.names != _numbered_names(self.num_classes)
 
     def as_dict(self) -> dict[str, Any]:
@@ -96,7 +97,7 @@ class DepthRange:
     def __post_init__(self) -> None:
         if not 0 < self.min < self.max < math.inf:
             raise UserError(
-                f"data.depth is min={self.min}, max={self.max}; wanted are meters with 0 < min < max, "
+                f"data.depth is min={self.min}, max={self.max}; expected meters with 0 < min < max, "
                 "such as data.depth.min=0.001 data.depth.max=10 indoors (0 itself is invalid depth)."
             )
 
@@ -135,7 +136,7 @@ def _class_names(names: Sequence[str] | None, num_classes: int | None) -> tuple[
         return _numbered_names(num_classes)
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
         raise UserError(
-            f"data.labels.names is {names!r}; wanted is a list of texts "
+            f"data.labels.names is {names!r}; expected a list of texts "
             "(YAML takes no, on and 7 for something else: put them in quotes)."
         )
     if not names:

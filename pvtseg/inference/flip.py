@@ -39,7 +39,7 @@ class Flip:
     def __init__(self, each: Inference, *, clip: Sequence[float] | None = None, align_corners: bool = False) -> None:
         if clip is not None and (len(clip) != 2 or clip[0] >= clip[1]):
             raise UserError(
-                f"inference.clip is {list(clip)}; wanted are the least and the greatest depth in meters, such as "
+                f"inference.clip is {list(clip)}; expected the least and the greatest depth in meters, such as "
                 "'inference.clip=[0.001,10]', or null."
             )
         if each.ratios is not None:

@@ -50,8 +50,8 @@ class MultiScaleFlip:
         views, num_ratios = batch["views"], len(self.ratios or ())
         if len(views) != num_ratios:
             raise UserError(
-                f"multi_scale_flip was given {len(views)} views for {num_ratios} ratios; wanted is one view at each ratio, "
-                "as pvtseg.data.transforms.evaluation.MultiScale makes them."
+                f"multi_scale_flip was given {len(views)} views for {num_ratios} ratios; expected one view "
+                "at each ratio, as pvtseg.data.transforms.evaluation.MultiScale makes them."
             )
         outputs = []
         for view in views:
@@ -68,7 +68,7 @@ class MultiScaleFlip:
 def _logits_of_pixels(output: Tensor) -> Tensor:
     if output.ndim != 4 or output.shape[1] == 1:
         raise UserError(
-            f"multi_scale_flip averages class probabilities of pixels, and the model's outputs are {tuple(output.shape)}; "
-            "use inference=flip or inference=whole."
+            f"multi_scale_flip averages class probabilities of pixels, and the model's outputs are "
+            f"{tuple(output.shape)}; use inference=flip or inference=whole."
         )
     return output

@@ -35,8 +35,8 @@ class SlidingWindow:
     grid: pixels between the points at which outputs are averaged. 4 is the stride of
     SegFormer's logits and needs 1/16 of the memory. Because upsampling is linear it
     equals mmsegmentation's result except within 4 pixels of a window border. 1 averages
-    at every pixel and is exact. So does 4 where not all windows begin and end on the
-    grid.
+    at every pixel and is exact. 4 falls back to 1 if a window does not begin and end on
+    the grid.
     batch_size: windows in one forward pass.
     blend: "uniform" weights all pixels of a window alike, as published numbers do;
     "hann" and "gaussian" weight the middle of a window more, which hides the seams.
@@ -64,7 +64,7 @@ class SlidingWindow:
         self.stride = _sides(stride, "stride")
         for side, step in zip(self.window, self.stride, strict=True):
             if step > side:
-                raise UserError(f"stride {step} leaves gaps between windows of {side}; use a stride of at most {side}.")
+                raise UserError(f"inference.stride={step} leaves gaps between windows of {side}; use at most {side}.")
         if batch_size < 1:
             raise UserError(f"inference.batch_size is {batch_size}; use 1 or more.")
         self.weights = importance_map(blend)
@@ -130,5 +130,5 @@ def _on_points(output: Tensor, points: Size, window: Size) -> Tensor:
 def _sides(value: int | Sequence[int], option: str) -> Size:
     sides = (value, value) if isinstance(value, int) else tuple(value)
     if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
-        raise UserError(f"inference.{option} is {value}; wanted are one or two sides in pixels, such as [512, 512].")
+        raise UserError(f"inference.{option} is {value}; expected one or two sides in pixels, such as [512, 512].")
     return sides[0], sides[1]

@@ -26,8 +26,8 @@ def measured_weights(root: str | Path | None, names: Sequence[str]) -> list[floa
     path = weights_file(root)
     if not path.is_file():
         raise UserError(
-            f"loss.class_weights is auto, and the classes in {root} were not counted yet; run `pvtseg verify` with the same data "
-            "first."
+            f"loss.class_weights is auto, and the classes in {root} were not counted yet; "
+            "run `pvtseg verify` with the same data first."
         )
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

@@ -178,7 +178,7 @@ def _loss_and_gradient(
     (...) -> a scalar, and (..., K).
 
     The target is a distribution q: what smoothing leaves on the label, and an equal
-    part on every class, each times the class's weight. The loss is -sum(q * log p),
+    fraction on every class, each times the class's weight. The loss is -sum(q * log p),
     where p = softmax(logits), and its gradient sum(q) * p - q.
     """
     labels, fraction = labels.unsqueeze(-1), fraction.unsqueeze(-1)

@@ -28,8 +28,8 @@ class LovaszLoss(nn.Module):
     A softmax needs all classes of a pixel, sorting needs all pixels of a class. So the
     sums of the softmax are computed first, in row chunks, then one class after the
     other. Memory at full resolution is about 100 bytes for each pixel, whatever the
-    number of classes. On a GPU every class is sorted, because asking which ones occur
-    would make it wait.
+    number of classes. On a GPU every class is sorted, because finding out which ones
+    occur would synchronize the device.
     """
 
     def __init__(self, *, ignore_index: int | None = 255) -> None:

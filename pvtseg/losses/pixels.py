@@ -36,7 +36,7 @@ def check_range(target: Tensor, num_classes: int) -> None:
     if lowest < 0 or highest >= num_classes:
         raise UserError(
             f"label {lowest if lowest < 0 else highest} in a target, where the classes are 0 to {num_classes - 1}; "
-            f"map it to one of them or to the ignored label in the data config, or raise num_classes."
+            f"map it to one of them or to the ignored label in the data config, or raise data.labels.num_classes."
         )
 
 

@@ -36,7 +36,7 @@ class ClassificationMetrics(Metric):
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """How the numbers came about."""
+        """The measurement rules, as plain values for metrics.json."""
         return {
             "top1": "fraction of images whose class has the highest score",
             "top5": f"fraction of images whose class is among the {min(5, self.num_classes)} highest scores",
@@ -45,9 +45,10 @@ class ClassificationMetrics(Metric):
     def update(self, predictions: list[Tensor], targets: list[Tensor]) -> None:
         wrong = next((scores for scores in predictions if scores.shape != (self.num_classes,)), None)
         if wrong is not None or len(predictions) != len(targets):
+            shape = tuple(predictions[0].shape if wrong is None else wrong.shape)
             raise UserError(
-                f"{len(predictions)} predictions of shape {tuple(predictions[0].shape if wrong is None else wrong.shape)} for "
-                f"{len(targets)} targets and {self.num_classes} classes; give scores ({self.num_classes},) for each image."
+                f"{len(predictions)} predictions of shape {shape} for {len(targets)} targets and {self.num_classes} "
+                f"classes; give scores ({self.num_classes},) for each image."
             )
         device = self.hits.device
         target = torch.stack([torch.as_tensor(each, device=device) for each in targets])

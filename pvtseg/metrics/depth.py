@@ -83,7 +83,10 @@ class DepthMetrics(Metric):
         if crop is not None and crop not in CROPS:
             raise UserError(f"metrics.crop is {crop!r}; use {', '.join(CROPS)} or null.")
         if not 0 < min_depth < max_depth:
-            raise UserError(f"min_depth={min_depth}, max_depth={max_depth}; use 0 < min_depth < max_depth, in meters.")
+            raise UserError(
+                f"metrics.min_depth={min_depth}, metrics.max_depth={max_depth}; "
+                "use 0 < min_depth < max_depth, in meters."
+            )
         self.min_depth = min_depth
         self.max_depth = max_depth
         self.crop = crop
@@ -96,7 +99,7 @@ class DepthMetrics(Metric):
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """How the numbers came about."""
+        """The measurement rules, as plain values for metrics.json."""
         return {
             "average": "mean over images of each image's value; images without a valid pixel are left out",
             "valid": "min_depth < target < max_depth, inside the crop",
@@ -168,7 +171,7 @@ class DepthMetrics(Metric):
 
 
 def _median(depth: Tensor, valid: Tensor) -> Tensor:
-    """Of each image's valid pixels, as NumPy has it: (B, pixels) -> (B,); 1 where there
+    """The median of each image's valid pixels, as NumPy has it: (B, pixels) -> (B,); 1 where there
     is none.
     """
     ordered = torch.where(valid, depth, torch.inf).sort(dim=1).values

@@ -49,7 +49,7 @@ class SegmentationMetrics(Metric):
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """How the numbers came about."""
+        """The measurement rules, as plain values for metrics.json."""
         return {
             "mIoU": "mean over the classes that occur, one confusion matrix over the data set (mmseg's rule)",
             "mAcc": "mean over the classes that occur in the targets",

@@ -25,7 +25,7 @@ class MetricsByName(nn.Module):
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """How the numbers came about, by name."""
+        """The measurement rules, as plain values for metrics.json, by name."""
         return {name: dict(each.protocol) for name, each in self.metrics.items()}
 
     @property

@@ -92,7 +92,7 @@ def _layer_ids(backbone: Any, layer_decay: float) -> Mapping[str, int]:
         return {}
     if not hasattr(backbone, "layer_ids"):
         raise UserError(
-            f"optimizer.layer_decay is {layer_decay}, and {type(backbone).__name__} has no layer_ids, which tell its layers; "
-            "use optimizer.layer_decay=1, or add them."
+            f"optimizer.layer_decay is {layer_decay}, and {type(backbone).__name__} has no layer_ids, which tell "
+            "its layers; use optimizer.layer_decay=1, or add them."
         )
     return backbone.layer_ids()

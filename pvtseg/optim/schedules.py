@@ -50,8 +50,8 @@ def cosine(
 def poly_after_warmup(
     optimizer: Optimizer, total_steps: int, *, power: float = 1.0, warmup_steps: int = 0, warmup_ratio: float = 1e-6
 ) -> LambdaLR:
-    """As mmsegmentation 1.x: LinearLR over `warmup_steps`, and from the peak PolyLR,
-    whose clock starts there.
+    """The schedule of mmsegmentation 1.x: LinearLR over `warmup_steps`, and from the peak
+    PolyLR, whose clock starts there.
 
     Each ends a step early, as mmengine counts: the peak is reached at warmup_steps - 1,
     zero at total_steps - 1.

@@ -29,7 +29,7 @@ class SegmentationPostProcess(nn.Module):
 
 class SegmentationVisualizer:
     """A segmentation map (H, W) in the palette of the data set, laid over the image;
-    ignored pixels stay as they are.
+    ignored pixels show the image.
     """
 
     def __init__(self, names: Sequence[str], palette: Sequence[Sequence[int]], *, opacity: float = 0.8) -> None:

@@ -31,7 +31,7 @@ def test_a_target_holds_the_weight_of_each_image(options):
         torch.testing.assert_close(image.mean(dim=(1, 2, 3)), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_each_of_the_two_has_its_part_of_the_batches():
+def test_cutmix_prob_is_the_fraction_of_batches_with_cutmix():
     pasted = [(mixed(MixImages(6), batch_index=i)[0] % 1 == 0).all().item() for i in range(60)]
     assert 15 < sum(pasted) < 45
 

@@ -134,9 +134,9 @@ DAMAGE = {
     git_lfs_pointer: "git-lfs .*git lfs pull",
     other_model: "the weights are of another model .*layer1.0.conv1.weight.*pvtseg reads",
     incomplete: r"incomplete: backbone.stages.2.norm.weight is missing; use the whole file",
-    one_missing: "lacks 1 of .* tensors, backbone.stages.1.blocks.1.attention.query.bias among them; use the whole file",
+    one_missing: "lacks 1 of .* tensors, backbone.stages.1.blocks.1.attention.query.bias among them; use the whole",
     no_tensors: "holds no tensors, but epoch, lr; give a file of weights",
-    a_list: "holds a list; wanted are weights",
+    a_list: "holds a list; expected a dictionary of tensors",
     an_unknown_head: "neck.lateral_convs.0.conv.weight.*load_backbone",
     no_head: "an encoder without a head; use load_backbone",
 }
@@ -194,12 +194,12 @@ def change(folder, **values):
 
 
 FOLDERS = {
-    settings_alone: "holds no weights; wanted is model.safetensors or .*finish the download",
+    settings_alone: "holds no weights; expected model.safetensors or .*finish the download",
     several_files: "holds 2 files of weights .*give one of them",
     other_number_of_classes: "config.json names 7 classes, the weights have 3; take both from one model",
-    other_type: "config.json is of a vit; wanted is one of pvt_v2, segformer, glpn",
+    other_type: "config.json is of a vit; expected one of pvt_v2, segformer, glpn",
     no_json: "config.json is not JSON .*download or write it again",
-    json_of_a_list: "preprocessor_config.json holds a list; wanted is an object",
+    json_of_a_list: "preprocessor_config.json holds a list; expected a JSON object",
     unknown_filter: "says resample 6; use one of Pillow's",
 }
 

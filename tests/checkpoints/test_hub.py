@@ -63,7 +63,7 @@ def test_a_prepared_cache_is_read_by_name():
 
 
 @pytest.mark.usefixtures("offline")
-def test_a_revision_is_asked_for_after_the_name_or_as_an_option():
+def test_a_revision_follows_the_name_or_is_an_option():
     assert load_model(f"{NAME}@v1").head.classify.out_features == 3
     assert load_model(NAME, revision="v1").head.classify.out_features == 3
 

@@ -36,7 +36,7 @@ def model(trained, shared, tmp_path_factory):
     return weights, load_model(path)
 
 
-def test_all_334_keys_map_without_a_unmatched(model):
+def test_all_334_keys_map_without_an_unmatched_tensor(model):
     weights, loaded = model
     assert len(weights) == 334
     assert len(loaded.state_dict()) == 334

@@ -124,11 +124,13 @@ HOSTILE = {
 # Called by hand they leave no proof: they want another argument, end the process, or do
 # nothing visible.
 NO_PROOF = {
-    "builtins.exec", "bdb.Bdb.run", "pvtseg.load.save_model", "pvtseg.load.load_model", "pvtseg.data.download.fetch",
-    "pvtseg.cli.run_folder.Path.touch", "pvtseg.cli.app.run", "pvtseg.callbacks.save_config.SaveConfig", "pvtseg.task.Task",
+    "builtins.exec", "bdb.Bdb.run", "pvtseg.load.save_model", "pvtseg.load.load_model",
+    "pvtseg.data.download.fetch", "pvtseg.cli.run_folder.Path.touch", "pvtseg.cli.app.run",
+    "pvtseg.callbacks.save_config.SaveConfig", "pvtseg.task.Task",
     "pvtseg.backbones.pvt_v2.pyramid.math.exp", "pvtseg.heads.fcn.nn.Module", "pvtseg.losses.class_weights.json.loads",
     "pvtseg.heads.segformer.SegFormerHead.__init__", "pvtseg.heads.__init__.__loader__", "pvtseg.heads.segformer",
-    "pvtseg.heads", "pvtseg", "", "mkdir", "pvtseg.heads.segformer.SegFormerHead ; os.mkdir", "pvtseg.heads/../../os.mkdir",
+    "pvtseg.heads", "pvtseg", "", "mkdir", "pvtseg.heads.segformer.SegFormerHead ; os.mkdir",
+    "pvtseg.heads/../../os.mkdir",
     "pty.spawn",  # which wants a terminal
 }  # fmt: skip
 CONFIG = {
@@ -352,7 +354,7 @@ def test_a_configuration_without_end_is_refused(tmp_path):
 @pytest.mark.parametrize("target", [["os.mkdir"], 3, None, {"_target_": "os.mkdir"}])
 def test_a_target_that_is_not_a_name_is_refused(target, model, tmp_path):
     path = as_safetensors(pack(in_the_backbone({"_target_": target})), tmp_path, dict(model.state_dict()))
-    with pytest.raises(UserError, match="evil._target_ is a .*; wanted is a name"):
+    with pytest.raises(UserError, match="evil._target_ is a .*; expected a name"):
         load_model(path)
 
 

@@ -118,7 +118,7 @@ def test_our_files_carry_the_version(saved):
             {"version": VERSION + 1, "config": {"backbone": {}}},
             rf"has version {VERSION + 1}, this pvtseg knows {VERSION}; install",
         ),
-        ({"version": -1, "config": {"backbone": {}}}, "has version -1; wanted is 0 to"),
+        ({"version": -1, "config": {"backbone": {}}}, "has version -1; expected 0 to"),
         ({"version": "1", "config": {"backbone": {}}}, "is not one of pvtseg; save the model again"),
         ({"version": True, "config": {"backbone": {}}}, "is not one of pvtseg; save the model again"),
         ({"version": 1}, "is not one of pvtseg; save the model again"),

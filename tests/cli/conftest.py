@@ -15,8 +15,8 @@ from pvtseg.cli.verbs import main
 
 TASKS = ("segmentation", "depth", "classification")
 TINY = [
-    "data.train.size=[32,32]", "data.train.length=8", "data.val.length=4", "data.batch_size=2", "data.eval_batch_size=2",
-    "data.num_workers=0", "trainer.accelerator=cpu", "trainer.max_steps=2", "logger=[csv]",
+    "data.train.size=[32,32]", "data.train.length=8", "data.val.length=4", "data.batch_size=2",
+    "data.eval_batch_size=2", "data.num_workers=0", "trainer.accelerator=cpu", "trainer.max_steps=2", "logger=[csv]",
 ]  # fmt: skip
 
 
@@ -92,5 +92,5 @@ def photos(tmp_path) -> Path:
 
 @pytest.fixture(scope="session")
 def photos_for_all(tmp_path_factory) -> Path:
-    """A folder that stays as it is."""
+    """A folder that no test changes."""
     return make_photos(tmp_path_factory.mktemp("photos_for_all") / "photos")

@@ -100,7 +100,7 @@ def test_an_evaluation_takes_other_data_of_the_same_kind(trained, command, tmp_p
     assert json.loads((tmp_path / "metrics.json").read_text())["protocol"]["images"] == 2
 
 
-def test_a_folder_that_holds_a_run_is_refused_and_stays_as_it_is(trained, command, tiny):
+def test_a_folder_that_holds_a_run_is_refused_and_stays_unchanged(trained, command, tiny):
     folder, _ = trained("classification")
     before = contents(folder)
     outcome = command("train", "task=classification", "optimizer.lr=0.5", *tiny, f"hydra.run.dir={folder}")
@@ -230,7 +230,7 @@ def test_importing_pvtseg_waits_for_neither_torch_nor_lightning():
     assert done.stdout.strip() == "[]"
 
 
-def test_help_and_a_misspelt_key_answer_without_loading_torch():
+def test_help_and_a_misspelled_key_answer_without_loading_torch():
     root = Path(__file__).parents[2]
     code = (
         "import sys, runpy\n"

@@ -74,7 +74,7 @@ def test_what_is_not_given_is_named():
 
 
 @pytest.mark.parametrize("layout", ["timm", "openmmlab"])
-def test_the_command_runs_as_it_is_printed(layout, tmp_path):
+def test_the_printed_command_runs_unchanged(layout, tmp_path):
     source = save_model(pvt_v2_b0(), tmp_path / "source", layout="official")
     command = ["-m", "pvtseg", "convert", f"source={source}", f"layout={layout}", f"output={tmp_path / 'output'}"]
     outcome = subprocess.run(

@@ -162,7 +162,7 @@ def test_what_the_weights_are_bound_to_cannot_be_changed_in_an_evaluation(comman
 
 
 def test_a_second_command_in_one_process_gives_no_traceback_either(command, monkeypatch, capsys):
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # so that it is put back as it was
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # so that it is restored
     monkeypatch.delenv("HYDRA_FULL_ERROR")
     monkeypatch.setattr("sys.argv", ["train.py", "backbone=b9"])
     for _ in range(2):

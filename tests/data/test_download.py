@@ -95,7 +95,7 @@ def test_a_transfer_that_was_whole_but_unchecked_is_checked(server, tmp_path):
 
 def test_a_file_with_another_checksum_is_removed(server, tmp_path):
     server.content = CONTENT[::-1]
-    with pytest.raises(UserError, match=rf"set\.bin has the sha1 \w+, wanted is {SHA1[5:]}"):
+    with pytest.raises(UserError, match=rf"set\.bin has the sha1 \w+, expected {SHA1[5:]}"):
         obtain(RemoteFile(server.url, SHA1), tmp_path, silent)
     assert list(tmp_path.iterdir()) == []
 

@@ -107,12 +107,12 @@ def test_images_left_over_in_one_epoch_come_in_another():
 
 
 def test_processes_share_an_epoch_without_overlap(as_process):
-    shares = []
+    orders = []
     for rank in range(3):
         as_process(rank, 3)
-        shares.append(order_of(module_of(Numbered(20), batch_size=2), epoch=1))
-    assert [len(share) for share in shares] == [6, 6, 6]
-    assert len(set().union(*shares)) == 18
+        orders.append(order_of(module_of(Numbered(20), batch_size=2), epoch=1))
+    assert [len(order) for order in orders] == [6, 6, 6]
+    assert len(set().union(*orders)) == 18
 
 
 def keys_of(length: int, *, epoch: int = 0, **options) -> list[tuple[int, int, int]]:
@@ -386,7 +386,7 @@ def test_a_batch_larger_than_the_images_of_a_process_is_refused(as_process):
     ("cores", "devices", "workers"),
     [(1, 0, 1), (2, 0, 1), (32, 0, 8), (2, 1, 2), (16, 1, 16), (64, 1, 16), (64, 8, 8)],
 )
-def test_the_usual_number_of_workers_is_a_devices_part_of_the_cores(monkeypatch, cores, devices, workers):
+def test_num_workers_default_to_the_cores_of_one_device(monkeypatch, cores, devices, workers):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(cores), raising=False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: devices)
     assert usual_workers() == workers

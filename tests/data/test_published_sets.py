@@ -227,7 +227,7 @@ def test_the_members_of_an_archive_are_looked_up_once_and_kept_in_the_cache(tmp_
     np.testing.assert_array_equal(first.members, again.members)
 
 
-def test_unpacked_validation_images_get_their_labels_from_the_kit(tmp_path):
+def test_unpacked_validation_images_get_their_labels_from_the_devkit(tmp_path):
     import tarfile
 
     make_imagenet_archives(tmp_path)
@@ -246,10 +246,10 @@ def test_what_is_missing_of_imagenet_is_named(tmp_path):
     ):
         imagenet(tmp_path, split="train", labels=THREE)
     make_imagenet_archives(tmp_path)
-    with pytest.raises(UserError, match=r"holds 3 classes; wanted are 1000"):
+    with pytest.raises(UserError, match=r"holds 3 classes; expected 1000"):
         imagenet(tmp_path, split="train", labels=imagenet_labels())
     (tmp_path / "ILSVRC2012_devkit_t12.tar.gz").unlink()
-    with pytest.raises(UserError, match=r"devkit_t12\.tar\.gz is not there"):
+    with pytest.raises(UserError, match=r"devkit_t12\.tar\.gz is missing"):
         imagenet(tmp_path, split="val", labels=THREE)
 
 

@@ -165,7 +165,7 @@ LABELS, RANGE = ClassInfo(["a", "b"]), DepthRange(1, 10)
 
 @pytest.mark.parametrize("target", [2, -1, np.full((2, 2), 2), {"segmentation": np.full((2, 2), 2)}])
 def test_labels_that_do_not_exist_are_refused_with_their_sample(target):
-    with pytest.raises(UserError, match=r"picture 0 has the labels (2|-1); wanted are 0\.\.1, and 255"):
+    with pytest.raises(UserError, match=r"picture 0 has the labels (2|-1); expected 0\.\.1, and 255"):
         check_start(Targets(target), labels=LABELS, depth=None)
 
 

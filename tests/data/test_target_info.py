@@ -25,7 +25,7 @@ def test_a_number_of_classes_gives_names():
         ({"names": ["road", "sky"], "num_classes": 3}, r"num_classes is 3 but data\.labels\.names has 2 names"),
         ({"names": ["road", "sky", "road"]}, r"data\.labels\.names holds road more than once"),
         ({"names": []}, r"data\.labels\.names is empty"),
-        ({"names": "road"}, r"data\.labels\.names is 'road'; wanted is a list"),
+        ({"names": "road"}, r"data\.labels\.names is 'road'; expected a list"),
         ({"names": ["road", False]}, r"put them in quotes"),
         ({"num_classes": 0}, r"num_classes is 0; use 1 or more"),
         (

@@ -370,7 +370,7 @@ def test_a_data_set_from_outside_is_checked_too():
         split.add(check)
     texts = [finding.text for finding in split.findings]
     assert "train item 0: KeyError" in texts[0]
-    assert "1 has labels [9]; wanted are 0..2" in texts[1]
+    assert "1 has labels [9]; expected 0..2" in texts[1]
     assert "train item 2 is float32 (4, 4)" in texts[-1]
     assert {finding.kind for finding in judge({"train": split}, Expected())} <= set(KINDS)
 

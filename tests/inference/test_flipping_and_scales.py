@@ -224,7 +224,7 @@ def test_scales_are_for_pixels_with_classes(depth_model, classifier):
 
 
 def test_a_batch_with_another_number_of_views_is_refused(segmenter):
-    with pytest.raises(UserError, match=r"was given 1 views for 2 ratios; wanted is one view at each ratio"):
+    with pytest.raises(UserError, match=r"was given 1 views for 2 ratios; expected one view at each ratio"):
         run(MultiScaleFlip(Whole(), ratios=[0.5, 1.0]), segmenter, torch.randn(1, 3, 64, 64))
 
 

@@ -225,7 +225,7 @@ def test_any_stride_up_to_the_window_covers_every_pixel(window):
 @pytest.mark.parametrize("stride", [600, [512, 513]])
 def test_a_stride_beyond_the_window_is_refused(stride):
     with pytest.raises(
-        UserError, match=r"stride \d+ leaves gaps between windows of 512; use a stride of at most 512\.$"
+        UserError, match=r"inference\.stride=\d+ leaves gaps between windows of 512; use at most 512\.$"
     ):
         SlidingWindow(512, stride=stride)
 
@@ -304,8 +304,8 @@ def test_outputs_without_sides_have_no_windows():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"window": [32], "stride": 16}, r"inference\.window is \[32\]; wanted are one or two sides in pixels"),
-        ({"window": 32, "stride": 0}, r"inference\.stride is 0; wanted are one or two sides"),
+        ({"window": [32], "stride": 16}, r"inference\.window is \[32\]; expected one or two sides in pixels"),
+        ({"window": 32, "stride": 0}, r"inference\.stride is 0; expected one or two sides"),
         ({"window": 32, "stride": 16, "blend": "round"}, r"inference\.blend is 'round'; use uniform, hann, gaussian\."),
         ({"window": 32, "stride": 16, "grid": 3}, r"inference\.grid is 3; use 4, .* or 1"),
         ({"window": 32, "stride": 16, "grid": 2}, r"inference\.grid is 2; use 4, .* or 1"),

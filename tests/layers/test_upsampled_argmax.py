@@ -33,7 +33,7 @@ def test_classes_are_right_where_regions_are_large():
     assert torch.equal(upsampled_argmax(scene, (96, 130)), plain(scene, (96, 130)).argmax(dim=1))
 
 
-def test_a_class_that_leads_nowhere_can_win_in_between():
+def test_a_class_that_wins_at_no_coarse_pixel_can_win_after_upsampling():
     """Two neighbors disagree strongly, and the runner-up of both is the best of their
     mean.
     """

@@ -35,7 +35,7 @@ def test_auto_is_replaced_wherever_a_loss_has_it(root, as_config):
     assert loss["class_weights"] == loss["terms"]["focal"]["class_weights"] == [0.6, 3.0]
 
 
-def test_weights_that_are_given_or_absent_stay_as_they_are(tmp_path):
+def test_weights_that_are_given_or_absent_stay_unchanged(tmp_path):
     for given in (None, [1.0, 2.0]):
         loss = {"class_weights": given}
         _measure_class_weights(loss, str(tmp_path), ["road", "car"])

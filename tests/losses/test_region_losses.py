@@ -107,7 +107,7 @@ def assert_same(ours, theirs, logits):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_it_is_its_definition_in_value_and_gradient(name):
+def test_each_loss_equals_its_definition_in_value_and_gradient(name):
     logits, target = batch((4, 3), (11, 9)) if name == "lovasz" else batch()  # its definition is slow
     assert_same(value(LOSSES[name](), logits, target), DEFINITIONS[name](logits, target), logits)
 

@@ -28,7 +28,7 @@ class Distance(Metric):
 
 
 class TwoLooks:
-    """Two views of the image: as it is, and half as bright."""
+    """Two views of the image: unchanged, and half as bright."""
 
     protocol = "two looks"
     ratios = None

@@ -54,7 +54,7 @@ class PointLoss(nn.Module):
 
 
 class MapLoss(nn.Module):
-    """The mean square of logits, for any target: it teaches nothing and fits every head
+    """The mean square of logits, for any target: it gives no useful gradient and fits every head
     of maps.
     """
 

@@ -46,7 +46,7 @@ def test_a_segmentation_map_takes_its_colors_over_the_image():
 
 
 @pytest.mark.parametrize("ignored", [255, -1, 2])
-def test_pixels_that_are_no_class_stay_as_they_are(ignored):
+def test_pixels_that_are_no_class_stay_unchanged(ignored):
     prediction = np.full((20, 30), ignored, dtype=np.int64)
     assert np.array_equal(SegmentationVisualizer(["a", "b"], [RED, BLUE])(prediction, IMAGE), IMAGE)
 

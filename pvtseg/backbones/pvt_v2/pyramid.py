@@ -108,10 +108,11 @@ class PyramidVisionTransformer(nn.Module):
                 f"backbone.drop_path_rate={drop_path_rate} is not a probability below 1; use 0 up to, not including, 1."
             )
         if not 0 <= frozen_stages <= len(STRIDES):
-            raise UserError(f"backbone.frozen_stages={frozen_stages}, and the encoder has 4 stages; use 0 to 4.")
+            raise UserError(f"backbone.frozen_stages={frozen_stages}, and the backbone has 4 stages; use 0 to 4.")
         if linear and tuple(reductions) != REDUCTIONS:
             raise UserError(
-                f"backbone.reductions={list(reductions)} has no effect on linear attention; leave it out or use linear=false."
+                f"backbone.reductions={list(reductions)} has no effect on linear attention; "
+                "leave it out or use linear=false."
             )
         self.in_channels = in_channels
         self.channels = tuple(channels[i] for i in out_indices)
@@ -197,12 +198,12 @@ class PyramidVisionTransformer(nn.Module):
         _, channels, height, width = image.shape
         if channels != self.in_channels:
             raise UserError(
-                f"the image has {channels} channels, the encoder takes {self.in_channels}; "
+                f"the image has {channels} channels, the backbone takes {self.in_channels}; "
                 f"convert the image, or use backbone.in_channels={channels}."
             )
         if min(height, width) < self.smallest:
             raise UserError(
-                f"the image is {height} x {width}, and the encoder needs at least {self.smallest} x {self.smallest}; "
+                f"the image is {height} x {width}, and the backbone needs at least {self.smallest} x {self.smallest}; "
                 "enlarge or pad it."
             )
 

@@ -74,9 +74,9 @@ class DepthPairs(Dataset):
         valid = depth[depth > 0]
         if valid.size and not self.range.keep(valid).any():
             raise UserError(
-                f"{self.pairs[0].target} holds {valid.min():.4g}..{valid.max():.4g} m with data.train.scale={self.scale}, all of "
-                f"it outside {self.range.min}..{self.range.max} m; set data.train.scale to the meters per unit of the file, "
-                "or widen data.depth.min and data.depth.max."
+                f"{self.pairs[0].target} holds {valid.min():.4g}..{valid.max():.4g} m "
+                f"with data.train.scale={self.scale}, all of it outside {self.range.min}..{self.range.max} m; "
+                "set data.train.scale to the meters per unit of the file, or widen data.depth.min and data.depth.max."
             )
 
 

@@ -76,8 +76,8 @@ class PairedFolder:
         alone = [name for name in image_files if name not in target_files]
         if alone and strict:
             raise UserError(
-                f"{len(alone)} of {len(image_files)} images have no partner among the {what} in {target_folder}, such as "
-                f"{_some(alone)} (there are {what} for {_some(target_files)}); complete the {what}, or set "
+                f"{len(alone)} of {len(image_files)} images have no partner among the {what} in {target_folder}, "
+                f"such as {_some(alone)} (there are {what} for {_some(target_files)}); complete the {what}, or set "
                 f"{targets_key}, {suffix_key} or data.train.image_suffixes."
             )
         self.unpaired = [image_files.pop(name) for name in alone]
@@ -153,8 +153,8 @@ def take_split(pairs: Sequence[Item], split: Split, val_fraction: float, config_
     chosen = [pair for pair in pairs if (_hash_of(pair.name) < val_fraction) == (split == "val")]
     if not chosen:
         raise UserError(
-            f"{config_key}.split={split} with data.train.val_fraction={val_fraction} holds none of the {len(pairs)} images; "
-            "change data.train.val_fraction."
+            f"{config_key}.split={split} with data.train.val_fraction={val_fraction} holds none of the {len(pairs)} "
+            "images; change data.train.val_fraction."
         )
     return chosen
 

@@ -136,7 +136,7 @@ class LabelValues:
         )
 
     def _way_out(self, unknown: int) -> str:
-        """An option that ignores an unknown value, as it is pasted into a shell."""
+        """An option that ignores an unknown value, quoted for a shell."""
         if self._reduces:
             return "turn data.train.reduce_zero_label off"
         known = {} if self._extends else self.meaning  # Hydra's ++ adds to a label map that is there

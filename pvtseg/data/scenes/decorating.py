@@ -91,7 +91,7 @@ def lay_rug(draws: Draws, size: Point, star: Thing) -> Panel:
 
 
 def with_horizon(panel: Panel, eye_height: float) -> Panel:
-    """A window whose horizon stands where this eye sees it; anything else as it is."""
+    """A window whose horizon stands where this eye sees it; anything else unchanged."""
     if not isinstance(panel.material, Window):
         return panel
     view = panel.material

@@ -43,8 +43,8 @@ class ClassificationTraining(Pipeline):
             [
                 A.RandomResizedCrop(
                     as_size(size, option="data.train_transform.size"),
-                    scale=as_range(scale),
-                    ratio=as_range(ratio),
+                    scale=as_range(scale, option="data.train_transform.scale"),
+                    ratio=as_range(ratio, option="data.train_transform.ratio"),
                     interpolation=cv2.INTER_CUBIC,
                     area_for_downscale="image",
                 ),

@@ -59,7 +59,7 @@ class DepthTraining(Pipeline):
                 A.RandomCrop(height, width, pad_if_needed=True, pad_position="top_left", fill=0, fill_mask=0),
                 A.HorizontalFlip(p=flip_prob),
                 A.RandomBrightnessContrast(brightness, contrast, p=color_prob),
-                A.RandomGamma(as_range(gamma), p=color_prob),
+                A.RandomGamma(as_range(gamma, option="data.train_transform.gamma"), p=color_prob),
                 A.HueSaturationValue(hue, saturation, value, p=color_prob),
                 *extra,
             ]

@@ -125,7 +125,8 @@ class ResizeCenterCrop:
     ) -> None:
         if not 0 < crop_pct <= 1:
             raise UserError(
-                f"data.eval_transform.crop_pct is {crop_pct}; use a fraction of the shorter side in 0..1, such as 0.875."
+                f"data.eval_transform.crop_pct is {crop_pct}; use a fraction of the shorter side in 0..1, "
+                "such as 0.875."
             )
         self.size = as_size(size, option="data.eval_transform.size")
         self.crop_pct = crop_pct

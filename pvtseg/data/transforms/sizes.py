@@ -17,10 +17,13 @@ def as_size(size: int | Sequence[int], *, option: str = "size") -> tuple[int, in
     return sides
 
 
-def as_range(limits: Sequence[float]) -> tuple[float, float]:
-    """The lower and the upper limit."""
-    low, high = limits
-    return low, high
+def as_range(limits: Sequence[float], *, option: str) -> tuple[float, float]:
+    """The lower and the upper limit. Raises UserError that names the option unless
+    there are two.
+    """
+    if isinstance(limits, str) or not isinstance(limits, Sequence) or len(limits) != 2:
+        raise UserError(f"{option} is {limits}; use the lower and the upper limit, such as '{option}=[0.8, 1.2]'.")
+    return limits[0], limits[1]
 
 
 def scaled(size: Sequence[int], scale: float) -> tuple[int, int]:

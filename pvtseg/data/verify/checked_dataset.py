@@ -1,4 +1,4 @@
-"""What the check of a data set reads of it, beyond its samples."""
+"""The attributes that the check of a data set reads, beyond its samples."""
 
 from __future__ import annotations
 

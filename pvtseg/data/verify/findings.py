@@ -19,7 +19,7 @@ KINDS = {
     "palette": "masks in colors or palettes",
     "depth": "depths that cannot be right",
     "refused": "images or labels that are not what they should be",
-    "two_values": "a class that the ignored value hides",
+    "hidden_class": "a class that the ignored value hides",
     "empty_class": "classes that never occur",
     "duplicate": "images that are there twice",
     "blank": "images that contribute nothing to the loss",
@@ -35,7 +35,7 @@ RAISED = {
 
 @dataclass(frozen=True)
 class Finding:
-    """kind: one of KINDS. text: seen, wanted, what to do. severity: with an error,
+    """kind: one of KINDS. text: what was seen, what was expected, what to do. severity: with an error,
     training would go wrong.
     """
 

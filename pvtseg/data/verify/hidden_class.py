@@ -20,22 +20,22 @@ class HiddenClass:
     labels: ClassInfo
     seen: list[int]  # class indices
 
-    def seen_in(self, masks: str) -> str:
-        """What was seen in these masks and the two ways out, without the full stop."""
+    def message(self, masks: str) -> str:
+        """The message, without its full stop."""
         ignored, names = self.labels.ignore_index, self.labels.names
         values = ", ".join(map(str, self.seen))
         if len(names) == 1:
             ours, label_map = f"names=[background,{names[0]}]", self._label_map([0], 1)
             return (
-                f"{masks} hold {values} and {ignored} only, {ignored} is ignored, and a single class cannot be learned; if "
-                f"{ignored} is {names[0]!r}, set 'data.labels.{ours}' 'data.train.label_map={label_map}'"
+                f"{masks} hold {values} and {ignored} only, {ignored} is ignored, and a single class cannot be "
+                f"learned; if {ignored} is {names[0]!r}, set 'data.labels.{ours}' 'data.train.label_map={label_map}'"
             )
         last = len(names) - 1
         known = range(last)
         return (
-            f"{masks} hold {values} and {ignored} only, and {ignored} is ignored, so {names[last]!r} is never seen; if {ignored} "
-            f"is that class, set 'data.train.label_map={self._label_map(known, last)}', and if it is to be ignored, "
-            f"'data.train.label_map={self._label_map(range(last + 1), 'ignore')}'"
+            f"{masks} hold {values} and {ignored} only, and {ignored} is ignored, so {names[last]!r} is never seen; "
+            f"if {ignored} is that class, set 'data.train.label_map={self._label_map(known, last)}', "
+            f"and if it is to be ignored, 'data.train.label_map={self._label_map(range(last + 1), 'ignore')}'"
         )
 
     def _label_map(self, known: range | list[int], meaning: int | str) -> str:

@@ -51,12 +51,15 @@ def _counts(split: SplitStatistics, expected: Expected) -> Iterator[Finding]:
     published = expected.counts.get(split.name)
     if published is not None and split.count != published:
         text = (
-            f"{split.name} has {split.count:,} images, published are {published:,}; fetch and unpack the data set again, or say "
-            f"how many it has with origin.counts.{split.name}={split.count}."
+            f"{split.name} has {split.count:,} images, published are {published:,}; fetch and unpack it again, or "
+            f"say how many it has with origin.counts.{split.name}={split.count}."
         )
         yield Finding("count", split.name, text)
     if split.name == "train" and 0 < split.count < expected.batch_size:
-        text = f"train has {split.count} images, fewer than a batch of {expected.batch_size}; use data.batch_size={split.count}."
+        text = (
+            f"train has {split.count} images, fewer than a batch of {expected.batch_size}; "
+            f"use data.batch_size={split.count}."
+        )
         yield Finding("count", split.name, text)
 
 
@@ -83,7 +86,7 @@ def _classes(split: SplitStatistics, labels: ClassInfo, *, has_label_map: bool) 
     if not has_label_map:
         hidden = hidden_class(pixels > 0, split.ignored > 0, labels)
         if hidden is not None:
-            yield Finding("two_values", split.name, f"{hidden.seen_in(f'the masks of {split.name}')}.")
+            yield Finding("hidden_class", split.name, f"{hidden.message(f'the masks of {split.name}')}.")
             return
     absent = [name for name, count in zip(labels.names, pixels, strict=True) if count == 0]
     if absent and split.checked == split.count:

@@ -124,7 +124,9 @@ def check_sample(
 
 def _check_image(check: SampleCheck, split: str, image: np.ndarray) -> None:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise UserError(f"{check.name} is {image.dtype} {image.shape}; wanted is uint8 (height, width, 3).")
+        raise UserError(
+            f"{check.name} is {image.dtype} {image.shape}; expected uint8 (height, width, 3); correct the data set."
+        )
     check.size = image.shape[:2]
     check.levels = np.stack([np.bincount(image[..., channel].ravel(), minlength=256) for channel in range(3)])
     check.digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8).digest()
@@ -140,8 +142,8 @@ def _check_classes(check: SampleCheck, split: str, target: np.ndarray | int, lab
     if not (known | ignored).all():
         stray = sorted(set(values[~(known | ignored)].tolist()))
         text = (
-            f"{check.target} has labels {stray[:5]}; wanted are 0..{labels.num_classes - 1}, and {labels.ignore_index} for what "
-            "is ignored: correct the label."
+            f"{check.target} has labels {stray[:5]}; expected 0..{labels.num_classes - 1}, and {labels.ignore_index} "
+            "for what is ignored: correct the label."
         )
         check.findings.append(Finding("label", split, text))
     check.classes = np.bincount(values[known].ravel(), minlength=labels.num_classes)
@@ -173,7 +175,7 @@ def _check_depth(
 
 
 def _wrong_unit(samples: CheckedDepth, index: int, depth_range: DepthRange) -> str | None:
-    """Why a depth map cannot be in the unit that data.train.scale says; None if it can."""
+    """The reason that a depth map cannot be in the unit of data.train.scale; None if it can."""
     meters = samples.valid_depth(index)
     meters = meters[meters > 0]
     if not meters.size:
@@ -190,8 +192,8 @@ def _wrong_unit(samples: CheckedDepth, index: int, depth_range: DepthRange) -> s
 
 def _unfit_target(file: str, target: np.ndarray) -> str:
     return (
-        f"{file} gives {target.dtype} {target.shape}; wanted is an integer map (height, width) or a class index for data.labels, "
-        "a floating-point map (height, width) for data.depth."
+        f"{file} gives {target.dtype} {target.shape}; expected an integer map (height, width) or a class index "
+        "for data.labels, a floating-point map (height, width) for data.depth; correct the data set."
     )
 
 

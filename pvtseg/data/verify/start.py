@@ -30,15 +30,15 @@ def check_start(samples: Samples, *, labels: ClassInfo | None, depth: DepthRange
         return
     checks = [*([_Labels(labels, samples)] if labels else []), *([_Depth(depth, samples)] if depth else [])]
     for number, index in enumerate(_spread(len(samples))):
-        if number >= COUNT and not any(check.doubtful() for check in checks):
+        if number >= COUNT and not any(check.problem() for check in checks):
             return
         sample = samples[index]
         for target in single_targets(sample["target"]):
             for check in checks:
                 check.add(target, sample["name"], index)
     for check in checks:
-        if (problem := check.doubtful()) is not None:
-            raise UserError(f"{problem}.")
+        if (message := check.problem()) is not None:
+            raise UserError(f"{message}.")
 
 
 class _Labels:
@@ -58,22 +58,23 @@ class _Labels:
         stray = values[~ignored & ((values < 0) | (values >= self.labels.num_classes))].tolist()
         if stray:
             raise UserError(
-                f"{name} has the labels {', '.join(map(str, stray[:5]))}; wanted are 0..{self.labels.num_classes - 1}, and "
-                f"{self.labels.ignore_index} for what is ignored: correct the label, or name every class in data.labels.names."
+                f"{name} has the labels {', '.join(map(str, stray[:5]))}; expected 0..{self.labels.num_classes - 1}, "
+                f"and {self.labels.ignore_index} for what is ignored: correct the label, "
+                "or name every class in data.labels.names."
             )
         self.seen[values[~ignored]] = True
         self.ignored += bool(ignored.any())
         self.maps += 1
 
-    def doubtful(self) -> str | None:
-        """Why these labels cannot be learned, without the full stop; None if they can."""
+    def problem(self) -> str | None:
+        """The reason that these labels cannot be learned, without its full stop; None if they can."""
         if self.maps and not self.seen.any():
             return (
                 f"no pixel of {self.maps} training masks has a class: all are data.labels.ignore_index="
                 f"{self.labels.ignore_index}; correct the masks, or say what their values mean in data.train.label_map"
             )
         hidden = hidden_class(self.seen, self.ignored > 0, self.labels) if self.may_hide else None
-        return None if hidden is None else hidden.seen_in(f"{self.maps} training masks")
+        return None if hidden is None else hidden.message(f"{self.maps} training masks")
 
 
 class _Depth:
@@ -92,8 +93,8 @@ class _Depth:
         self.maps += 1
         self.first = self.first or (index, name)
 
-    def doubtful(self) -> str | None:
-        """Why these depth maps cannot be learned, without the full stop; None if they can."""
+    def problem(self) -> str | None:
+        """The reason that these depth maps cannot be learned, without its full stop; None if they can."""
         if self.first is None or self.valid:
             return None
         wanted = f"data.depth.min={self.range.min} to data.depth.max={self.range.max} m"
@@ -105,8 +106,8 @@ class _Depth:
         meters = meters[meters > 0]
         held = f"holds {meters.min():.4g}..{meters.max():.4g} m" if meters.size else "has no valid depth at all"
         return (
-            f"{text}, and {name} {held} with data.train.scale={self.samples.scale}; set data.train.scale to the meters per unit "
-            "of the files, such as data.train.scale=0.001 for millimeters, or widen the range"
+            f"{text}, and {name} {held} with data.train.scale={self.samples.scale}; set data.train.scale to the meters "
+            "per unit of the files, such as data.train.scale=0.001 for millimeters, or widen the range"
         )
 
 

@@ -17,7 +17,7 @@ from pvtseg.data.verify.sample_check import SampleCheck
 class SplitStatistics:
     """Sums over the checks of a split.
 
-    count: the images of the data set, which may be more than were checked. sound: the
+    count: the images of the data set, which may be more than were checked. usable: the
     indices of checked items without errors. class_pixels: per class. class_images: how
     many images show the class. class_reach: all labeled pixels of those images.
     names: digest of an image -> its name.
@@ -27,7 +27,7 @@ class SplitStatistics:
     name: str
     count: int = 0
     checked: int = 0
-    sound: list[int] = field(default_factory=list)
+    usable: list[int] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     levels: np.ndarray = field(default_factory=lambda: np.zeros((3, 256), np.int64))
@@ -48,7 +48,7 @@ class SplitStatistics:
         self.checked += 1
         self.findings += check.findings
         if all(finding.severity != "error" for finding in check.findings):
-            self.sound.append(check.index)
+            self.usable.append(check.index)
         if check.size is not None and check.digest is not None:
             self.sizes[check.size] += 1
             self.levels = self.levels + check.levels

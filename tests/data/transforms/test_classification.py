@@ -32,7 +32,7 @@ def test_crops_cover_the_fraction_of_the_image_in_scale():
 
 
 @pytest.mark.parametrize("flip_prob", [0.0, 1.0])
-def test_the_flip_rate_decides_on_mirroring(flip_prob):
+def test_the_flip_prob_decides_on_mirroring(flip_prob):
     transform = ClassificationTraining(32, flip_prob=flip_prob, color_jitter=0.0)
     for number in range(10):
         transform.seed(number)

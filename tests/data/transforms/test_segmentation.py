@@ -86,7 +86,7 @@ def test_the_ratio_multiplies_the_base_and_keeps_the_aspect(base_size, low, high
     assert high * 0.85 < max(ratios) <= high + 0.01
 
 
-def largest_share(target):
+def largest_fraction(target):
     counts = np.unique(target[target != 255], return_counts=True)[1]
     return counts.max() / counts.sum()
 
@@ -99,33 +99,33 @@ def test_crops_that_one_class_fills_are_drawn_again():
     mask[:, 300:] = 1
     image = COLORS[mask]
 
-    def share_of_varied_crops(cat_max_ratio):
+    def fraction_of_varied_crops(cat_max_ratio):
         transform = SegmentationTraining(100, ratio_range=(1, 1), cat_max_ratio=cat_max_ratio)
         varied = 0
         for number in range(100):
             transform.seed(number)
-            varied += largest_share(transform(image=image, target=mask)["target"]) < 0.75
+            varied += largest_fraction(transform(image=image, target=mask)["target"]) < 0.75
         return varied / 100
 
     chance = (275 - 225) / 301  # left edges at which each class covers more than a quarter
-    assert abs(share_of_varied_crops(1.0) - chance) < 0.15
-    assert share_of_varied_crops(0.75) > 1 - (1 - chance) ** 11 - 0.12
+    assert abs(fraction_of_varied_crops(1.0) - chance) < 0.15
+    assert fraction_of_varied_crops(0.75) > 1 - (1 - chance) ** 11 - 0.12
 
 
 @pytest.mark.parametrize("only", [0, 255])
-def test_a_mask_that_no_crop_can_vary_is_taken_as_it_is(only):
+def test_a_mask_that_no_crop_can_vary_is_taken_unchanged(only):
     mask = np.full((200, 200), only, np.uint8)
     sample = SegmentationTraining(100, ratio_range=(1, 1))(image=COLORS[mask % 5], target=mask)
     assert (sample["target"] == only).all()
 
 
-@pytest.mark.parametrize(("share", "kept"), [(0.7, True), (0.8, False)])
-def test_the_share_of_a_class_is_taken_of_the_labeled_pixels(share, kept):
-    """Six of ten columns are ignored and class 0 has `share` of the others, in every
+@pytest.mark.parametrize(("fraction", "kept"), [(0.7, True), (0.8, False)])
+def test_cat_max_ratio_counts_labeled_pixels_only(fraction, kept):
+    """Six of ten columns are ignored and class 0 has `fraction` of the others, in every
     crop of 100 alike.
     """
     rows, columns = np.mgrid[:200, :400] % 10
-    mask = np.where(columns < 6, 255, np.where(rows < 10 * share, 0, 1)).astype(np.uint8)
+    mask = np.where(columns < 6, 255, np.where(rows < 10 * fraction, 0, 1)).astype(np.uint8)
     noise = np.random.default_rng(0).integers(0, 256, (200, 400, 3), dtype=np.uint8)
     options = {"ratio_range": (1, 1), "photometric": False, "flip_prob": 0}
     picky, easy = (SegmentationTraining(100, cat_max_ratio=ratio, **options) for ratio in (0.75, 1.0))
@@ -169,7 +169,7 @@ def test_steps_draw_independently_of_each_other():
         assert max(some) > 285
 
 
-def test_a_flip_rate_of_one_always_mirrors_and_zero_never():
+def test_a_flip_prob_of_one_always_mirrors_and_zero_never():
     image, mask = blocks(100, 100)
     options = {"ratio_range": (1, 1), "photometric": False, "cat_max_ratio": 1.0}
     mirrored = SegmentationTraining(100, flip_prob=1.0, **options)(image=image, target=mask)

@@ -35,16 +35,16 @@ def test_strengths_spread_around_nine_tenths_of_the_most():
 
 def test_erased_is_one_rectangle_of_noise_within_the_papers_limits():
     gray = np.full((100, 100, 3), 7, np.uint8)
-    shares = []
+    fractions = []
     for number in range(60):
         changed = (seeded(RandomErasing(prob=1.0), number, gray) != 7).any(axis=2)
         rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
         height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
         assert changed.sum() > 0.95 * height * width
         assert 0.25 < height / width < 4
-        shares.append(height * width / 100**2)
-    assert 0.015 < min(shares) < 0.1
-    assert 0.25 < max(shares) < 0.35
+        fractions.append(height * width / 100**2)
+    assert 0.015 < min(fractions) < 0.1
+    assert 0.25 < max(fractions) < 0.35
 
 
 def test_erased_pixels_are_normal_after_the_normalization():
@@ -55,7 +55,7 @@ def test_erased_pixels_are_normal_after_the_normalization():
     np.testing.assert_allclose(noise.std(axis=0) / RandomErasing.DEVIATION, 1, atol=0.06)  # a little is cut off
 
 
-def test_a_recipe_without_them_is_as_it_was():
+def test_rand_augment_and_erasing_are_off_by_default():
     plain, strong = ClassificationTraining(32), ClassificationTraining(32, rand_augment=9.0, erase_prob=1.0)
     for transform in (plain, strong):
         transform.seed(4)
