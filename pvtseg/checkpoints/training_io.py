@@ -19,6 +19,8 @@ class TrainingCheckpointIO(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        if storage_options is not None:
+            raise TypeError(f"storage_options are {storage_options}; a local file has none.")
         with replacing(Path(path)) as partial:
             torch.save(checkpoint, partial)
 
