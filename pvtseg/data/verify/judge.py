@@ -51,8 +51,9 @@ def _counts(split: SplitStatistics, expected: Expected) -> Iterator[Finding]:
     published = expected.counts.get(split.name)
     if published is not None and split.count != published:
         text = (
-            f"{split.name} has {split.count:,} images, published are {published:,}; fetch and unpack it again, or "
-            f"say how many it has with origin.counts.{split.name}={split.count}."
+            f"{split.name} has {split.count:,} images, published are {published:,}; "
+            "fetch and unpack the data set again, or say how many it has with "
+            f"origin.counts.{split.name}={split.count}."
         )
         yield Finding("count", split.name, text)
     if split.name == "train" and 0 < split.count < expected.batch_size:
