@@ -211,22 +211,26 @@ def build_trainer(config: Config, *callbacks: Callback) -> Trainer:
     than it is validated at its end. `total_batch`, where it is given, is reached by
     accumulation, or the run refused.
     """
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
+
     from pvtseg.checkpoints.training_io import TrainingCheckpointIO  # which waits for Lightning
 
     built = [*callbacks, *(instantiate_node(node, f"callbacks.{name}") for name, node in config["callbacks"].items())]
     loggers = [instantiate_node(node, f"logger.{name}") for name, node in (config.get("logger") or {}).items()]
     options = dict(config["trainer"])
-    if not isinstance(options["max_steps"], int):
-        raise UserError(
-            f"trainer.max_steps is {options['max_steps']!r}; use a whole number of steps, or trainer=epochs."
-        )
+    _check_length(options)
     total_batch, accumulated = config.get("total_batch"), options["accumulate_grad_batches"]
     if total_batch is not None and accumulated != 1:
         raise UserError(
             f"total_batch={total_batch} and trainer.accumulate_grad_batches={accumulated} both say "
             "how large a step is; keep one."
         )
-    trainer = instantiate_node(options, "trainer", callbacks=built, logger=loggers, plugins=[TrainingCheckpointIO()])
+    plugins = [TrainingCheckpointIO()]
+    try:
+        trainer = instantiate_node(options, "trainer", callbacks=built, logger=loggers, plugins=plugins)
+    except MisconfigurationException as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise UserError(f"trainer cannot be built: {reason}; correct its keys.") from error
     if total_batch is not None:  # the number of devices is known to the trainer only
         trainer.accumulate_grad_batches = accumulation(total_batch, config["data"]["batch_size"], trainer.world_size)
     if isinstance(options["val_check_interval"], int):
@@ -235,6 +239,15 @@ def build_trainer(config: Config, *callbacks: Callback) -> Trainer:
             steps = min(steps, options["max_steps"])
         trainer.val_check_interval = steps * trainer.accumulate_grad_batches
     return trainer
+
+
+def _check_length(options: Config) -> None:
+    """Raises UserError for a training of no steps, and for an interval of none."""
+    steps, interval = options["max_steps"], options["val_check_interval"]
+    if not isinstance(steps, int) or (steps < 1 and steps != -1):
+        raise UserError(f"trainer.max_steps is {steps!r}; use a whole number of steps from 1 on, or trainer=epochs.")
+    if isinstance(interval, str | bool) or (interval is not None and interval <= 0):
+        raise UserError(f"trainer.val_check_interval is {interval!r}; use a number of steps from 1 on.")
 
 
 def accumulation(total_batch: int, batch_size: int, num_devices: int) -> int:

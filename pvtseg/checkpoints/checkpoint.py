@@ -47,7 +47,10 @@ def read_checkpoint(
     norm_eps: str | None = None,
     max_depth: float | None = None,
     trust: Sequence[str] = (),
-    **hub_options: Any,
+    revision: str | None = None,
+    token: str | None = None,
+    cache: str | Path | None = None,
+    offline: bool = False,
 ) -> Checkpoint:
     """Reads a file, a folder or a name on the Hugging Face hub, in any of the known
     formats.
@@ -55,12 +58,11 @@ def read_checkpoint(
     norm_eps: "official" or "huggingface" gives the norms that code's epsilons; None
     those of the code that the source is for. max_depth: in meters, for an official GLPN
     file, which does not say; 10 (NYU) without it. trust: packages of the user's own
-    whose parts the source may name. hub_options: `revision`, `token`, `cache` and
-    `offline`. Raises UserError for a source that cannot be read, that holds no model of
-    ours, or whose configuration names anything but parts of pvtseg and of the trusted
-    packages.
+    whose parts the source may name. revision, token, cache, offline: for the hub.
+    Raises UserError for a source that cannot be read, that holds no model of ours, or
+    whose configuration names anything but parts of pvtseg and of the trusted packages.
     """
-    found = open_source(source, **hub_options)
+    found = open_source(source, revision=revision, token=token, cache=cache, offline=offline)
     try:
         checkpoint = _ours(found) if is_ours(found.weights) else _published(found, max_depth)
         trusting.check(checkpoint.config, trust)

@@ -175,7 +175,8 @@ def _put(config: DictConfig, override: Override, value: Any) -> None:
     if old is ABSENT and not (override.is_add() and not override.is_force_add()):
         close = did_you_mean(key, list(dotted(OmegaConf.to_container(config), "")))
         raise UserError(
-            f"the checkpoint's configuration has no key '{key}'; {close}leave it out, or name other data, such as data=folder."
+            f"the checkpoint's configuration has no key '{key}'; {close}leave it out, or name other data, "
+            "such as data=folder."
         )
     OmegaConf.update(config, key, value, force_add=True)
     if key == "data.root":

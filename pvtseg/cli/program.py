@@ -4,6 +4,7 @@ into a shell.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
@@ -20,7 +21,8 @@ def command(verb: str, *overrides: str) -> str:
     script = Path(sys.argv[0])
     start = f"pvtseg {verb}"
     if verb in SCRIPTS and script.name in SCRIPTS.values():
-        start = f"python {shlex.quote(str(script.with_name(SCRIPTS[verb])))}"
+        interpreter = "uv run" if "UV_RUN_RECURSION_DEPTH" in os.environ else "python"
+        start = f"{interpreter} {shlex.quote(str(script.with_name(SCRIPTS[verb])))}"
     return " ".join([start, *(shlex.quote(override) for override in overrides)])
 
 

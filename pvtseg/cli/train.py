@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import lightning
 from hydra.core.hydra_config import HydraConfig
@@ -10,16 +12,25 @@ from hydra.types import RunMode
 from lightning import Trainer
 from omegaconf import DictConfig
 
-from pvtseg.build import Config, build_data, build_model, build_task, build_trainer, complete
+from pvtseg.build import (
+    Config,
+    build_data,
+    build_model,
+    build_task,
+    build_trainer,
+    checkpoint_config,
+    complete,
+)
 from pvtseg.callbacks.exact_resume import ExactResume
 from pvtseg.callbacks.save_config import SaveConfig
 from pvtseg.callbacks.validate_at_end import ValidateAtEnd
-from pvtseg.checkpoints.files import write_model
-from pvtseg.checkpoints.io import read_weights
+from pvtseg.checkpoints.files import CONFIG_KEY, unpack, write_model
+from pvtseg.checkpoints.io import Weights, read_weights
 from pvtseg.cli import report
 from pvtseg.cli.finished_run import Run
 from pvtseg.cli.program import command, override
 from pvtseg.cli.quiet import quieten
+from pvtseg.cli.resuming import changes
 from pvtseg.cli.run_folder import RunFolder
 from pvtseg.errors import UserError
 from pvtseg.files import write_json
@@ -41,6 +52,7 @@ def fit(config: DictConfig) -> Run:
     """
     quieten()
     folder = RunFolder(Path(config.paths.run), resume=config.resume)
+    check_seed(config.seed)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = build_data(config)
     data.check()
@@ -62,13 +74,15 @@ def fit(config: DictConfig) -> Run:
     trainer.loggers = []  # the curves end with the training
     trainer.validate(task, data, ckpt_path=best, verbose=False)
     if trainer.is_global_zero:
-        write_model(folder.model, model.state_dict(), model.config)
+        _, state = unpack(read_weights(best))  # not the model's own, because a callback may have averaged them
+        write_model(folder.model, state, model.config)
         if task.results:
             content = report.content_of_metrics(settings, task, data, str(best))
             write_json(folder.metrics, content)
             report.results(content, task.metrics.per_class, settings["monitor"]["metric"])
         report.written([folder.best, folder.last, folder.model, folder.metrics, folder.predictions])
-        report.console.print(f"\nevaluate it with\n  {command('eval', override('checkpoint', best))}")
+        overrides = [override("checkpoint", best), *trusting(settings)]
+        report.console.print(f"\nevaluate it with\n  {command('eval', *overrides)}")
     return Run(folder.path, best, report.measured(task))
 
 
@@ -89,7 +103,8 @@ def start(model: Model, config: Config) -> str:
                 f"the run of {config['resume']} has done {done} steps, and trainer.max_steps is {wanted}; use more, "
                 f"such as trainer.max_steps={2 * done}."
             )
-        return f"as left in {config['resume']}"
+        stored, _ = unpack(Weights({}, {CONFIG_KEY: beside[CONFIG_KEY]}))
+        return f"as left in {config['resume']}{changes(stored, config)}"
     if config["pretrained"] is not None and config["init"] is not None:
         raise UserError(
             "pretrained and init are given, and each says where the backbone's weights come from; "
@@ -100,6 +115,19 @@ def start(model: Model, config: Config) -> str:
     if config["init"] is not None:
         return str(load_initial(model, config["init"], trust=config["trust"]))
     return "random"
+
+
+def check_seed(seed: Any) -> None:
+    """Raises UserError for a seed that is not a whole number from 0 on."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise UserError(f"seed is {seed!r}; use a whole number from 0 on, such as seed=0.")
+
+
+def trusting(config: Config) -> list[str]:
+    """`trust=[...]` for the packages of the user's own that the configuration names."""
+    targets = re.findall(r"'_target_': '(\w+)\.", str(checkpoint_config(config)))
+    own = sorted({package for package in targets if package != "pvtseg"})
+    return [f"trust=[{','.join(own)}]"] if own else []
 
 
 def _check_sweep(trainer: Trainer) -> None:
