@@ -228,7 +228,7 @@ def build_trainer(config: Config, *callbacks: Callback) -> Trainer:
     plugins = [TrainingCheckpointIO()]
     try:
         trainer = instantiate_node(options, "trainer", callbacks=built, logger=loggers, plugins=plugins)
-    except MisconfigurationException as error:
+    except (MisconfigurationException, ImportError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise UserError(f"trainer cannot be built: {reason}; correct its keys.") from error
     if total_batch is not None:  # the number of devices is known to the trainer only
