@@ -55,6 +55,12 @@ def test_a_printed_command_names_the_program_that_was_started(monkeypatch, argv,
     assert program.command("eval", "checkpoint=x") == printed
 
 
+def test_under_uv_a_printed_command_runs_under_uv(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["train.py"])
+    monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")
+    assert program.command("eval", "checkpoint=x") == "uv run eval.py checkpoint=x"
+
+
 @pytest.mark.parametrize("value", ["runs/b0", "my runs/b0 (old)", "a,b", "it's", "x=1", "{a: 1}", "$HOME", "[b0]"])
 def test_a_printed_value_comes_back_from_shell_and_hydra(value):
     line = program.command("eval", program.override("checkpoint", value))
