@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+os.environ.pop("UV_RUN_RECURSION_DEPTH", None)  # under uv, printed commands begin with `uv run`
 # Threads that spin while they wait take the processor from each other, and on two busy
 # cores a tiny test then takes seconds. torch reads this when it is imported.
-os.environ.pop("UV_RUN_RECURSION_DEPTH", None)  # under uv, printed commands begin with `uv run`
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 if "PYTEST_XDIST_WORKER" in os.environ:
