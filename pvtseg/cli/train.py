@@ -81,7 +81,7 @@ def fit(config: DictConfig) -> Run:
             write_json(folder.metrics, content)
             report.results(content, task.metrics.per_class, settings["monitor"]["metric"])
         report.written([folder.best, folder.last, folder.model, folder.metrics, folder.predictions])
-        overrides = [override("checkpoint", best), *trusting(settings)]
+        overrides = [override("checkpoint", best), *trust_override(settings)]
         report.console.print(f"\nevaluate it with\n  {command('eval', *overrides)}")
     return Run(folder.path, best, report.measured(task))
 
@@ -123,7 +123,7 @@ def check_seed(seed: Any) -> None:
         raise UserError(f"seed is {seed!r}; use a whole number from 0 on, such as seed=0.")
 
 
-def trusting(config: Config) -> list[str]:
+def trust_override(config: Config) -> list[str]:
     """`trust=[...]` for the packages of the user's own that the configuration names."""
     targets = re.findall(r"'_target_': '(\w+)\.", str(checkpoint_config(config)))
     own = sorted({package for package in targets if package != "pvtseg"})
