@@ -44,6 +44,7 @@ def run(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("strangers") / "run"
     done = train(folder, "task=spot", "inference=two_looks")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.rstrip().endswith("'trust=[strangers]'"), "the printed command names the package to trust"
     return folder
 
 

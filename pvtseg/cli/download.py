@@ -16,7 +16,7 @@ def download(config: DictConfig) -> None:
     """Fetches, checks and unpacks. Where a person has to do it, prints the steps and
     raises UserError.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
     name = config.data.name
     OmegaConf.resolve(config.origin)
     origin = config.origin

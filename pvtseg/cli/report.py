@@ -20,7 +20,7 @@ from pvtseg.data.module import DataModule
 from pvtseg.model import count_multiply_adds
 from pvtseg.task import Task
 
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, markup=False)
 
 
 def training_header(config: Config, data: DataModule, task: Task, trainer: Trainer, folder: Path, weights: str) -> None:

@@ -47,7 +47,7 @@ class BestOfSweep(Callback):
             table.add_column(column, overflow="fold")
         for run in [*measured, *(run for run in self._runs if run not in measured)]:
             table.add_row(_shown(run.score), _swept(run, same), run.folder)
-        console = Console(highlight=False)
+        console = Console(highlight=False, markup=False)
         console.print(table)
         if measured:
             best = measured[0]
